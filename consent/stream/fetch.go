@@ -1,0 +1,172 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// fetcher reads one partition for the length of one generation.
+type fetcher struct {
+	*consumer
+	partition int
+	next      int64 // offset of the next record that is wanted
+	offsets   *offsets
+}
+
+// run returns nil when ctx ends. Broker trouble is waited out here: the group's heartbeat goes on beside.
+func (f *fetcher) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := f.step(ctx); err != nil && ctx.Err() == nil {
+			f.Log.Warn("fetch failed", "topic", f.Topic, "partition", f.partition, "error", err.Error())
+			if pause(ctx, 500*time.Millisecond) != nil {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+func (f *fetcher) step(ctx context.Context) error {
+	res, err := f.client.Fetch(ctx, &kafka.FetchRequest{
+		Topic: f.Topic, Partition: f.partition, Offset: f.next, MinBytes: 1, MaxBytes: fetchBytes, MaxWait: fetchWait,
+	})
+	if err != nil {
+		return err
+	}
+	if errors.Is(res.Error, kafka.OffsetOutOfRange) {
+		return f.lost(ctx)
+	}
+	if res.Error != nil {
+		return res.Error
+	}
+	from := f.next
+	records, next, readErr := f.read(res.Records)
+	if next == from && res.HighWatermark > from && readErr == nil {
+		next = from + 1 // compacted away, or a marker: without this step the same fetch would repeat for ever
+	}
+	if err := f.hand(ctx, records, next, res.HighWatermark); err != nil {
+		return err
+	}
+	if next == from {
+		return readErr
+	}
+	return nil // what was read before a torn end is kept, the rest is fetched again
+}
+
+// lost moves past records that are gone. A log that ends before the wanted offset is another log: it is read from its start.
+func (f *fetcher) lost(ctx context.Context) error {
+	res, err := f.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
+		f.Topic: {kafka.FirstOffsetOf(f.partition)}}})
+	if err != nil {
+		return fmt.Errorf("ask for the log's start: %w", err)
+	}
+	for _, p := range res.Topics[f.Topic] {
+		if p.Error != nil {
+			return p.Error
+		}
+		f.handler.Lost(ctx, Loss{Topic: f.Topic, Partition: f.partition, From: f.next, To: p.FirstOffset})
+		f.next = p.FirstOffset
+	}
+	return nil
+}
+
+// hand gives records to the handler in batches, each repeated until it is durable.
+func (f *fetcher) hand(ctx context.Context, records []Record, end, highWatermark int64) error {
+	for f.next < end {
+		b := Batch{Topic: f.Topic, Partition: f.partition, Next: end, HighWatermark: highWatermark, Records: records}
+		if len(records) > f.MaxBatch {
+			b.Records, b.Next = records[:f.MaxBatch], records[f.MaxBatch].Offset
+		}
+		if err := f.handle(ctx, b); err != nil {
+			return err
+		}
+		records, f.next = records[len(b.Records):], b.Next
+		f.offsets.done(f.partition, f.next)
+	}
+	return nil
+}
+
+func (f *fetcher) handle(ctx context.Context, b Batch) error {
+	// A batch that is under way when the generation ends is let finish: its rows are durable, and its offset goes into the last commit.
+	hctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handleTimeout)
+	defer cancel()
+	if err := f.handler.Handle(hctx, b); err != nil {
+		return fmt.Errorf("handle %d records: %w", len(b.Records), err)
+	}
+	return nil
+}
+
+// read takes the records at or after f.next. The second result is the offset after all that was seen, markers included.
+func (f *fetcher) read(r kafka.RecordReader) ([]Record, int64, error) {
+	readers := []protocol.RecordReader{r}
+	if s, ok := r.(*protocol.RecordStream); ok {
+		readers = s.Records
+	}
+	var records []Record
+	next := f.next
+	for _, reader := range readers {
+		var err error
+		switch batch := reader.(type) {
+		case *protocol.ControlBatch:
+			next, err = pastControl(batch, next)
+		case *protocol.RecordBatch:
+			records, next, err = appendRecords(records, batch, next, batch.Attributes.Transactional())
+		default:
+			records, next, err = appendRecords(records, batch, next, false)
+		}
+		if err != nil {
+			return records, next, err
+		}
+	}
+	return records, next, nil
+}
+
+func pastControl(batch *protocol.ControlBatch, next int64) (int64, error) {
+	for {
+		r, err := batch.ReadControlRecord()
+		if errors.Is(err, io.EOF) {
+			return next, nil
+		}
+		if err != nil {
+			return next, err
+		}
+		next = max(next, r.Offset+1)
+	}
+}
+
+func appendRecords(records []Record, r protocol.RecordReader, next int64, transactional bool) ([]Record, int64, error) {
+	for {
+		rec, err := r.ReadRecord()
+		if errors.Is(err, io.EOF) {
+			return records, next, nil
+		}
+		if err != nil {
+			return records, next, fmt.Errorf("read record: %w", err)
+		}
+		key, keyErr := protocol.ReadAll(rec.Key)
+		value, valueErr := protocol.ReadAll(rec.Value)
+		if err := errors.Join(keyErr, valueErr); err != nil {
+			return records, next, fmt.Errorf("read record: %w", err)
+		}
+		if rec.Offset < next {
+			continue // a batch may begin before the offset that was asked for
+		}
+		next = rec.Offset + 1
+		records = append(records, Record{Offset: rec.Offset, Key: key, Value: value, Headers: fromKafka(rec.Headers), Transactional: transactional})
+	}
+}
+
+func fromKafka(headers []kafka.Header) []Header {
+	out := make([]Header, len(headers))
+	for i, h := range headers {
+		out[i] = Header{Key: h.Key, Value: bytes.Clone(h.Value)} // the fetch's memory is used again
+	}
+	return out
+}

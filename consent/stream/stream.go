@@ -1,0 +1,53 @@
+// Package stream is the way to and from Kafka: publish with acks from all replicas, and consume by consumer-group generation.
+//
+// It is the only importer of kafka-go, whose traps it closes: no Reader (it loses its place over rebalances, skips what
+// retention deleted and panics on compacted batches), no Writer zero value (it acknowledges nothing). It knows nothing of
+// decisions: records are bytes. Start with Consume and Publisher.
+package stream
+
+import (
+	"errors"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Config says how to reach Kafka.
+type Config struct {
+	Brokers []string // host:port, at least one
+}
+
+func (c Config) validate() error {
+	if len(c.Brokers) == 0 {
+		return errors.New("kafka: no broker address given")
+	}
+	return nil
+}
+
+func (c Config) transport() *kafka.Transport {
+	return &kafka.Transport{DialTimeout: 3 * time.Second, IdleTimeout: 30 * time.Second, MetadataTTL: 6 * time.Second}
+}
+
+// Header is one header of a record. Kafka allows the same key several times.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// Message is a record to publish. Records with the same key keep their order.
+type Message struct {
+	Topic   string
+	Key     []byte
+	Value   []byte
+	Headers []Header
+}
+
+// Record is a record as it was read.
+type Record struct {
+	Offset  int64
+	Key     []byte
+	Value   []byte
+	Headers []Header
+	// Transactional tells that a transaction wrote the record. Whether it committed cannot be told.
+	Transactional bool
+}
