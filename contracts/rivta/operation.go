@@ -1,0 +1,32 @@
+package rivta
+
+import (
+	"encoding/xml"
+	"fmt"
+)
+
+// Operation is one service interaction (tjänstekontrakt). A contract has exactly one operation, and both have one name.
+type Operation struct {
+	Domain string // such as "strategicresourcemanagement:persons:person"
+	Name   string // such as "GetPersonContactInformation"
+	Major  int    // major version of the contract, not of its domain
+}
+
+// Path is where the operation is served. It carries the major version and the profile, never the minor.
+func (o Operation) Path() string { return fmt.Sprintf("/rivta/%s/%d/rivtabp21", o.Name, o.Major) }
+
+// Namespace is that of request and response, the responder's namespace.
+func (o Operation) Namespace() string {
+	return fmt.Sprintf("urn:riv:%s:%sResponder:%d", o.Domain, o.Name, o.Major)
+}
+
+// SOAPAction is the value of the HTTP header of that name, without its quotes.
+func (o Operation) SOAPAction() string { return o.Namespace() + ":" + o.Name }
+
+// Request names the element in a request's body.
+func (o Operation) Request() xml.Name { return xml.Name{Space: o.Namespace(), Local: o.Name} }
+
+// Response names the element in an answer's body.
+func (o Operation) Response() xml.Name {
+	return xml.Name{Space: o.Namespace(), Local: o.Name + "Response"}
+}
