@@ -1,0 +1,80 @@
+package pgcluster
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+)
+
+// nobody is the user and group PostgreSQL runs as when we are root: the kernel's overflow identity, which owns nothing.
+const nobody = 65534
+
+// identity is who PostgreSQL runs as.
+type identity struct {
+	drop   bool // root drops to nobody; everybody else stays
+	search bool // nobody needs a capability to walk to its folder or to the binaries
+}
+
+// chooseIdentity looks at who we are and whether nobody can get to the two folders.
+func chooseIdentity(dir, bin string) (identity, error) {
+	if os.Geteuid() != 0 {
+		return identity{}, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return identity{}, err
+	}
+	return identity{drop: true, search: !searchable(filepath.Dir(dir)) || !searchable(bin)}, nil
+}
+
+// searchable tells whether everybody may walk to the folder.
+func searchable(dir string) bool {
+	for ; ; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); err != nil || info.Mode()&0o001 == 0 {
+			return false
+		}
+		if dir == filepath.Dir(dir) {
+			return true
+		}
+	}
+}
+
+func (who identity) makeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return who.own(dir)
+}
+
+func (who identity) writeFile(name, text string) error {
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return who.own(name)
+}
+
+func (who identity) own(name string) error {
+	if !who.drop {
+		return nil
+	}
+	return os.Chown(name, nobody, nobody)
+}
+
+// command prepares a program to run as this identity, in a process group of its own: Ctrl-C in a terminal is ours to pass on,
+// after what uses the database has ended. onDeath is sent to it when we die.
+func (who identity) command(program string, args []string, onDeath syscall.Signal) *exec.Cmd {
+	if who.search {
+		// The capability takes effect with the first exec only, too late to find a program in a closed folder.
+		program, args = "/bin/sh", append([]string{"-c", `exec "$0" "$@"`, program}, args...)
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Dir = "/" // ours may be closed to nobody
+	// Nothing of our environment (PGDATA, PGPORT, LD_PRELOAD, …) may reach PostgreSQL.
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C", "TZ=UTC"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if who.drop {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
+	who.bind(cmd.SysProcAttr, onDeath)
+	return cmd
+}
