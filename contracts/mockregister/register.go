@@ -1,0 +1,92 @@
+// Package mockregister is a register of contact details to try things out against: it behaves as the national
+// personal-data service does, keeps its records in PostgreSQL (schema "register") and comes with invented test persons.
+//
+// What it answers follows TKB 5.1; where that is silent the choice is ours and says so. It is no copy of the national
+// service: whom a call comes from and what it may do is a table given by the configuration, and nobody's name, address or
+// family is real.
+//
+// Start with Config and New. Get and Update are the contract's rules, clock counts the versions, Seed invents the people.
+package mockregister
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"contactsync/contracts/personv4"
+	"contactsync/contracts/rivta"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Rights is what a calling system may do. The zero value is nothing.
+type Rights struct {
+	Read      bool // ask for records
+	Write     bool // change records
+	Protected bool // use the Unrestricted contracts, for what Read and Write allow
+}
+
+// Config is what a Register needs. Only Callers may be empty: then nobody is let in.
+type Config struct {
+	Pool           *pgxpool.Pool
+	Now            func() time.Time
+	Log            *slog.Logger
+	LogicalAddress string            // HSA-id under which the register is addressed, such as SE165565594230-1000
+	Callers        map[string]Rights // by HSA-id
+}
+
+// Register serves the contracts over its records. It implements personv4.Service.
+type Register struct {
+	pool    *pgxpool.Pool
+	clock   clock
+	log     *slog.Logger
+	address string
+	callers map[string]Rights
+}
+
+// New checks the configuration and reports all its faults at once. The schema must have been brought up to date by Migrate.
+func New(config Config) (*Register, error) {
+	zone, err := time.LoadLocation("Europe/Stockholm")
+	err = errors.Join(err,
+		required(config.Pool != nil, "Pool"),
+		required(config.Now != nil, "Now"),
+		required(config.Log != nil, "Log"),
+		required(config.LogicalAddress != "", "LogicalAddress"))
+	if err != nil {
+		return nil, err
+	}
+	return &Register{config.Pool, clock{config.Now, zone}, config.Log, config.LogicalAddress, config.Callers}, nil
+}
+
+func required(given bool, name string) error {
+	if given {
+		return nil
+	}
+	return errors.New("mock register: " + name + " is missing")
+}
+
+// Handler serves all contracts at their paths. It must be served with mutual TLS: the client certificate tells who calls.
+func (r *Register) Handler() http.Handler {
+	return personv4.NewHandler(r, personv4.HandlerConfig{
+		LogicalAddress: r.address,
+		Authorizer:     r,
+		Observe:        r.observe,
+	})
+}
+
+// Authorize implements rivta.Authorizer by the table of callers. The operation's name tells what it needs.
+func (r *Register) Authorize(_ context.Context, caller rivta.Caller, op rivta.Operation, _ string) error {
+	rights := r.callers[caller.HSAID]
+	allowed := map[rivta.Operation]bool{
+		personv4.GetOperation(false):    rights.Read,
+		personv4.GetOperation(true):     rights.Read && rights.Protected,
+		personv4.UpdateOperation(false): rights.Write,
+		personv4.UpdateOperation(true):  rights.Write && rights.Protected,
+	}
+	if !allowed[op] {
+		return rivta.NotAllowed(caller.HSAID)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package mockregister
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// TestPerson is one person of the register, as printed by the dev stack for those who try it out.
+type TestPerson struct {
+	Name      string `json:"name"`  // invented
+	State     string `json:"state"` // what the person is there for, such as "paper_opt_out"
+	Root      string `json:"root"`
+	Extension string `json:"extension"`
+}
+
+// stateGenerated is the state of the persons that only make up the numbers.
+const stateGenerated = "generated"
+
+// errTooMany tells that there are not enough identities for so many generated persons.
+var errTooMany = errors.New("more generated persons than there are identities")
+
+// Seed fills an empty register with the test persons, one for each state, and after them as many generated ones as asked
+// for: adults without protection and with empty records. It returns everybody in that order. A register that has been
+// seeded stays as it is, whatever number is asked for.
+func (r *Register) Seed(ctx context.Context, generated int) ([]TestPerson, error) {
+	err := pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
+		// Two processes that start together must not both find the register empty.
+		if _, err := tx.Exec(ctx, `lock table register.persons in share row exclusive mode`); err != nil {
+			return err
+		}
+		var seeded bool
+		if err := tx.QueryRow(ctx, `select exists (select from register.persons)`).Scan(&seeded); err != nil || seeded {
+			return err
+		}
+		return r.fill(ctx, tx, generated)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("seed register: %w", err)
+	}
+	return r.testPersons(ctx)
+}
+
+func (r *Register) fill(ctx context.Context, tx pgx.Tx, generated int) error {
+	named := namedPersons(r.clock.today())
+	if err := r.copyPersons(ctx, tx, named, generated); err != nil {
+		return err
+	}
+	return insertGuardianships(ctx, tx, named)
+}
+
+// copyPersons streams, so that millions of generated persons need no memory.
+func (r *Register) copyPersons(ctx context.Context, tx pgx.Tx, named []seedPerson, generated int) error {
+	columns := []string{"root", "extension", "name", "state", "deceased", "protected_person", "protected_population",
+		"version", "content"}
+	next, stop := iter.Pull(everybody(named, generated))
+	defer stop()
+	version := r.clock.wall()
+	source := pgx.CopyFromFunc(func() ([]any, error) {
+		p, ok := next()
+		if !ok {
+			return nil, nil
+		}
+		content, err := stored(p.record(version))
+		return []any{p.Root, p.Extension, p.Name, p.State, p.deceased, p.secrecy, p.protectedPopulation, version, content}, err
+	})
+	copied, err := tx.CopyFrom(ctx, pgx.Identifier{"register", "persons"}, columns, source)
+	if err == nil && copied != int64(len(named)+generated) {
+		return errTooMany
+	}
+	return err
+}
+
+func everybody(named []seedPerson, generated int) iter.Seq[seedPerson] {
+	return func(yield func(seedPerson) bool) {
+		taken := map[string]bool{}
+		for _, p := range named {
+			taken[p.Extension] = true
+			if !yield(p) {
+				return
+			}
+		}
+		left := generated
+		for number := range adultNumbers() {
+			if left == 0 {
+				return
+			}
+			if taken[number] {
+				continue
+			}
+			if !yield(generatedPerson(number, left)) {
+				return
+			}
+			left--
+		}
+	}
+}
+
+// generatedPerson has an invented name; which one depends on n.
+func generatedPerson(number string, n int) seedPerson {
+	given := [...]string{"Alex", "Bo", "Charlie", "Dani", "Eli", "Kim", "Lo", "Mika", "Noa", "Robin", "Sam", "Tintin", "Vanja"}
+	family := [...]string{"Testsson", "Provberg", "Påhittad", "Fingersson", "Exempelgren", "Låtsaslund", "Övningsdal"}
+	name := given[n%len(given)] + " " + family[n%len(family)]
+	return seedPerson{TestPerson: TestPerson{name, stateGenerated, rootPersonnummer, number}}
+}
+
+func insertGuardianships(ctx context.Context, tx pgx.Tx, named []seedPerson) error {
+	byState := map[string]TestPerson{}
+	for _, p := range named {
+		byState[p.State] = p.TestPerson
+	}
+	child, guardian := byState["child_under_13"], byState["guardian"]
+	_, err := tx.Exec(ctx, `
+		insert into register.guardianships (child_root, child_extension, guardian_root, guardian_extension)
+		values ($1, $2, $3, $4)`, child.Root, child.Extension, guardian.Root, guardian.Extension)
+	return err
+}
+
+func (r *Register) testPersons(ctx context.Context) ([]TestPerson, error) {
+	rows, err := r.pool.Query(ctx, `select name, state, root, extension from register.persons order by position`)
+	if err != nil {
+		return nil, fmt.Errorf("list test persons: %w", err)
+	}
+	persons, err := pgx.CollectRows(rows, pgx.RowToStructByPos[TestPerson])
+	if err != nil {
+		return nil, fmt.Errorf("list test persons: %w", err)
+	}
+	return persons, nil
+}

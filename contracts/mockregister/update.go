@@ -1,0 +1,138 @@
+package mockregister
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"contactsync/contracts/personv4"
+	"contactsync/contracts/rivta"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// refusal is why an update was not carried out. The codes are ours (the national service has none), the texts fit to show.
+type refusal struct{ code, text string }
+
+func (r refusal) result() personv4.Result { return personv4.Result{Code: r.code, Text: r.text} }
+
+// The refusals of an update, the graver ones first.
+func personUnknown() refusal {
+	return refusal{"person_unknown", "Personen finns inte i registret."}
+}
+
+func protectedPerson() refusal {
+	return refusal{"protected_person", "Personen har skyddade personuppgifter. Kontaktuppgifterna kan inte ändras här."}
+}
+
+func personDeceased() refusal {
+	return refusal{"person_deceased", "Personen är avliden. Kontaktuppgifterna kan inte ändras."}
+}
+
+func optoutNeedsNotification() refusal {
+	return refusal{"optout_needs_notification",
+		"Pappersbrev kan väljas bort bara om minst en kontaktuppgift får användas för digitala aviseringar."}
+}
+
+func versionMissing() refusal {
+	return refusal{"version_missing", "Ändringen anger inte vilken version av uppgifterna den utgår från. Läs uppgifterna på nytt."}
+}
+
+func staleVersion() refusal {
+	return refusal{"stale_version", "Uppgifterna har ändrats av någon annan. Läs uppgifterna på nytt."}
+}
+
+// Update implements personv4.Service. It replaces the whole record, if it still is the version that the caller read, and
+// gives it a new version even if nothing in it is new: a caller may send an update for just that, to make sure that no
+// earlier one of its own can still land.
+//
+// What a refused caller must know is in the refusal; the record it should have read first is not given along.
+func (r *Register) Update(
+	ctx context.Context, _ rivta.Caller, update personv4.Update, unrestricted bool,
+) (personv4.Result, error) {
+	if update.VersionToUpdate == "" {
+		return r.refuse(ctx, update, unrestricted, versionMissing())
+	}
+	if optsOut(update) && !mayNotify(update.Entries) {
+		return r.refuse(ctx, update, unrestricted, optoutNeedsNotification())
+	}
+	next, err := r.clock.nextVersion(update.VersionToUpdate)
+	if err != nil {
+		return r.refuse(ctx, update, unrestricted, staleVersion())
+	}
+	record, err := r.replace(ctx, update, next, unrestricted)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return r.refuse(ctx, update, unrestricted, staleVersion())
+	}
+	if err != nil {
+		return personv4.Result{}, fmt.Errorf("update record: %w", err)
+	}
+	return personv4.Result{OK: true, Record: record}, nil
+}
+
+// replace carries out the update, or returns pgx.ErrNoRows. One statement judges and writes, so that of two updates of the
+// same version only one can succeed.
+func (r *Register) replace(
+	ctx context.Context, update personv4.Update, next string, unrestricted bool,
+) (*personv4.Record, error) {
+	record := r.updated(update, next)
+	content, err := stored(record)
+	if err != nil {
+		return nil, err
+	}
+	var protectedPopulation bool
+	err = r.pool.QueryRow(ctx, `
+		update register.persons set version = $4, content = $5
+		where root = $1 and extension = $2 and version = $3
+			and not deceased and ($6 or not protected_person and not protected_population)
+		returning protected_person, protected_population`,
+		update.Person.Root, update.Person.Extension, update.VersionToUpdate, next, content, unrestricted,
+	).Scan(&record.ProtectedPerson, &protectedPopulation)
+	record.ProtectedPopulation = &protectedPopulation
+	return &record, err
+}
+
+// updated is the record that the update asks for. The register, not the caller, says when it was made.
+func (r *Register) updated(update personv4.Update, version string) personv4.Record {
+	actor := update.Actor
+	actor.UpdateTime = r.clock.wall()
+	return personv4.Record{
+		Version:        version,
+		Person:         personv4.ID{Root: update.Person.Root, Extension: update.Person.Extension},
+		Entries:        update.Entries,
+		ContactPersons: update.ContactPersons,
+		OptoutPaper:    update.OptoutPaper,
+		Actor:          &actor,
+		Unknown:        update.Unknown,
+	}
+}
+
+// refuse looks whether there is a graver reason than the given one, such that another attempt is pointless.
+func (r *Register) refuse(
+	ctx context.Context, update personv4.Update, unrestricted bool, otherwise refusal,
+) (personv4.Result, error) {
+	p, err := r.find(ctx, update.Person)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return personUnknown().result(), nil
+	case err != nil:
+		return personv4.Result{}, fmt.Errorf("explain refused update: %w", err)
+	case p.protected() && !unrestricted:
+		return protectedPerson().result(), nil
+	case p.deceased:
+		return personDeceased().result(), nil
+	}
+	return otherwise.result(), nil
+}
+
+func optsOut(update personv4.Update) bool { return update.OptoutPaper != nil && *update.OptoutPaper }
+
+// mayNotify tells whether a letter on paper has something to be replaced by (TKB 5.1 §7.10.3, rule 3).
+func mayNotify(entries []personv4.Entry) bool {
+	for _, entry := range entries {
+		if entry.DigitalNotification != nil && *entry.DigitalNotification {
+			return true
+		}
+	}
+	return false
+}
