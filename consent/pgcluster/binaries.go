@@ -85,11 +85,10 @@ func hasBinaries(dir string) bool {
 
 // fetchBinaries returns the folder of a PostgreSQL in the user's cache, fetching it there once.
 func fetchBinaries(log *slog.Logger) (string, error) {
-	cache, err := os.UserCacheDir()
+	cache, err := cacheDir()
 	if err != nil {
-		cache = os.TempDir()
+		return "", notFetched(err)
 	}
-	cache = filepath.Join(cache, "contactsync")
 	home := filepath.Join(cache, "postgres-"+string(embeddedpostgres.V18))
 	bin := filepath.Join(home, "bin")
 	if hasBinaries(bin) {
@@ -97,15 +96,28 @@ func fetchBinaries(log *slog.Logger) (string, error) {
 	}
 	log.Info("fetching PostgreSQL", "version", string(embeddedpostgres.V18), "into", home)
 	if err := unpack(cache, home); err != nil {
-		return "", fmt.Errorf("%w: none found and none fetched (%w); install PostgreSQL or set %s to the folder of its initdb",
-			ErrNoBinaries, err, BinariesEnv)
+		return "", notFetched(err)
 	}
 	return bin, nil
 }
 
+func notFetched(err error) error {
+	return fmt.Errorf("%w: none found on this machine and none fetched (%w); install it, or set %s to the folder of its initdb",
+		ErrNoBinaries, err, BinariesEnv)
+}
+
+// cacheDir is where fetched binaries are kept: root's must be within reach of nobody, who runs them.
+func cacheDir() (string, error) {
+	if os.Geteuid() == 0 {
+		return "/var/cache/contactsync", nil
+	}
+	cache, err := os.UserCacheDir()
+	return filepath.Join(cache, "contactsync"), err
+}
+
 // unpack makes the library fetch and unpack, no more. The library has no such call: its Start also starts PostgreSQL, which
 // fails here because the data folder we show it is empty but for a version, and as root anyway. So its error counts only if
-// the binaries are missing afterwards. Unpacking beside and renaming lets two processes do it at once.
+// the binaries are missing afterwards (and it leaves its small log in the temporary folder). Unpacking beside and renaming lets two processes do it at once.
 func unpack(cache, home string) error {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package pgcluster
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,18 +14,22 @@ const nobody = 65534
 // identity is who PostgreSQL runs as.
 type identity struct {
 	drop   bool // root drops to nobody; everybody else stays
-	search bool // nobody needs a capability to walk to its folder or to the binaries
+	search bool // nobody needs a capability to walk to its folder
 }
 
-// chooseIdentity looks at who we are and whether nobody can get to the two folders.
+// chooseIdentity looks at who we are and whether nobody can get to the two folders. No capability helps with the binaries:
+// it takes effect only after one has been found.
 func chooseIdentity(dir, bin string) (identity, error) {
 	if os.Geteuid() != 0 {
 		return identity{}, nil
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return identity{}, err
+	if !searchable(bin) {
+		return identity{}, fmt.Errorf("%w: as root it runs unprivileged, and %s is closed to other users", ErrNoBinaries, bin)
 	}
-	return identity{drop: true, search: !searchable(filepath.Dir(dir)) || !searchable(bin)}, nil
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return identity{}, fmt.Errorf("make the folder of PostgreSQL: %w", err)
+	}
+	return identity{drop: true, search: !searchable(filepath.Dir(dir))}, nil
 }
 
 // searchable tells whether everybody may walk to the folder.
@@ -63,10 +68,6 @@ func (who identity) own(name string) error {
 // command prepares a program to run as this identity, in a process group of its own: Ctrl-C in a terminal is ours to pass on,
 // after what uses the database has ended. onDeath is sent to it when we die.
 func (who identity) command(program string, args []string, onDeath syscall.Signal) *exec.Cmd {
-	if who.search {
-		// The capability takes effect with the first exec only, too late to find a program in a closed folder.
-		program, args = "/bin/sh", append([]string{"-c", `exec "$0" "$@"`, program}, args...)
-	}
 	cmd := exec.Command(program, args...)
 	cmd.Dir = "/" // ours may be closed to nobody
 	// Nothing of our environment (PGDATA, PGPORT, LD_PRELOAD, …) may reach PostgreSQL.

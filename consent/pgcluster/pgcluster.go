@@ -49,6 +49,8 @@ type Config struct {
 	Binaries string
 	// Log gets what a user should know about: fetching, waiting for a remnant. Nil is silent.
 	Log *slog.Logger
+
+	patience time.Duration // with a remnant; 0 is remnantTimeout
 }
 
 // Cluster is a running PostgreSQL.
@@ -67,6 +69,7 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 		return nil, fmt.Errorf("start PostgreSQL: %w", err)
 	}
 	cfg.Dir, cfg.Log = dir, cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	cfg.patience = cmp.Or(cfg.patience, remnantTimeout)
 	bin, err := findBinaries(cfg.Binaries, cfg.Log)
 	if err != nil {
 		return nil, err
@@ -78,7 +81,7 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err := initialise(ctx, cfg, bin, who); err != nil {
 		return nil, err
 	}
-	if err := awaitRemnant(ctx, cfg.dataDir(), cfg.Log); err != nil {
+	if err := awaitRemnant(ctx, cfg); err != nil {
 		return nil, err
 	}
 	return startPatiently(ctx, cfg, bin, who)
@@ -168,8 +171,8 @@ func run(ctx context.Context, cmd *exec.Cmd) error {
 // startPatiently starts PostgreSQL, again and again while what is in its way may still go: sessions of a postmaster that was
 // killed, or the port (a free port chosen by us may be taken the next moment).
 func startPatiently(ctx context.Context, cfg Config, bin string, who identity) (*Cluster, error) {
-	patience := time.NewTimer(remnantTimeout)
-	defer patience.Stop()
+	giveUp := time.NewTimer(cfg.patience)
+	defer giveUp.Stop()
 	for {
 		c, err := startOnce(ctx, cfg, bin, who)
 		if err == nil {
@@ -180,7 +183,7 @@ func startPatiently(ctx context.Context, cfg Config, bin string, who identity) (
 		}
 		select {
 		case <-time.After(10 * pollInterval):
-		case <-patience.C:
+		case <-giveUp.C:
 			return nil, err
 		case <-ctx.Done():
 			return nil, err

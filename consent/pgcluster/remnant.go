@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,7 +14,8 @@ import (
 
 // awaitRemnant waits for a PostgreSQL that still runs on the data folder. Nobody else uses the folder, so it is a remnant of
 // a predecessor and about to end; one that does not is made to.
-func awaitRemnant(ctx context.Context, data string, log *slog.Logger) error {
+func awaitRemnant(ctx context.Context, cfg Config) error {
+	data, log := cfg.dataDir(), cfg.Log
 	pidFile := filepath.Join(data, "postmaster.pid")
 	pid, found := readPID(pidFile)
 	if !found {
@@ -25,14 +25,14 @@ func awaitRemnant(ctx context.Context, data string, log *slog.Logger) error {
 		return forgetReusedPID(pid, pidFile)
 	}
 	log.Info("waiting for the PostgreSQL of an earlier run to end", "pid", pid)
-	if gone(ctx, pid, data, remnantTimeout) {
+	if gone(ctx, pid, data, cfg.patience) {
 		return nil
 	}
 	log.Warn("ending the PostgreSQL of an earlier run", "pid", pid)
 	if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
 		return fmt.Errorf("end the PostgreSQL of an earlier run, pid %d: %w", pid, err)
 	}
-	if !gone(ctx, pid, data, remnantTimeout) {
+	if !gone(ctx, pid, data, cfg.patience) {
 		return fmt.Errorf("the PostgreSQL of an earlier run does not end: kill process %d", pid)
 	}
 	return nil
