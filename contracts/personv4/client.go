@@ -2,7 +2,6 @@ package personv4
 
 import (
 	"context"
-	"errors"
 
 	"contactsync/contracts/rivta"
 )
@@ -13,22 +12,42 @@ type ClientConfig struct {
 	Restricted bool // use the contracts that hide protected persons; false: the Unrestricted ones
 }
 
-// Client calls a register.
+// Client calls a register. It sends nothing that the schema forbids, and refuses answers that it cannot read in full: what
+// it does not understand it could not write back.
 type Client struct {
-	soap       *rivta.Client
-	restricted bool
+	soap         *rivta.Client
+	unrestricted bool
 }
 
 // NewClient checks the configuration and reports all its faults at once.
-func NewClient(config ClientConfig) (*Client, error) { return nil, errors.New("not built yet") }
-
-// Get reads the person's record; nil means the register does not know the person.
-func (c *Client) Get(ctx context.Context, person ID) (*Record, error) {
-	return nil, errors.New("not built yet")
+func NewClient(config ClientConfig) (*Client, error) {
+	soap, err := rivta.NewClient(config.ClientConfig)
+	return &Client{soap, !config.Restricted}, err
 }
 
-// Update replaces the person's record. An error leaves open whether it was carried out, unless it is a *rivta.Fault of the
-// caller's making; a Result that is not OK says that it was not.
+// Get reads the person's record; nil means that the register does not know the person. Errors are those of rivta.Client.Call.
+func (c *Client) Get(ctx context.Context, person ID) (*Record, error) {
+	var answer found
+	err := c.call(ctx, GetOperation(c.unrestricted), &lookup{person}, &answer)
+	return answer.Record, err
+}
+
+// Update replaces the person's record. A Result that is not OK says that nothing was changed. After an error, unless it is a
+// *rivta.Fault with which the register refused, the update may have been carried out all the same: read again.
 func (c *Client) Update(ctx context.Context, update Update) (Result, error) {
-	return Result{}, errors.New("not built yet")
+	answer := changed{name: resultName(c.unrestricted)}
+	err := c.call(ctx, UpdateOperation(c.unrestricted), &update, &answer)
+	return answer.Result, err
+}
+
+func (c *Client) call(ctx context.Context, op rivta.Operation, request, answer body) error {
+	sent, err := encode(op.Request(), request)
+	if err != nil {
+		return err
+	}
+	received, err := c.soap.Call(ctx, op, sent)
+	if err != nil {
+		return err
+	}
+	return decode(op.Response(), answer, received)
 }

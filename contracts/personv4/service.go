@@ -2,25 +2,18 @@ package personv4
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"contactsync/contracts/rivta"
 )
 
-// The operations of the contract.
-//
-// Domain is the service domain they belong to.
-const (
-	Domain = "strategicresourcemanagement:persons:person"
-	Major  = 4
-)
-
-// GetOperation names the contract that reads.
+// GetOperation names the contract that reads; the unrestricted one also shows protected persons.
 func GetOperation(unrestricted bool) rivta.Operation {
 	return operation("GetPersonContactInformation", unrestricted)
 }
 
-// UpdateOperation names the contract that writes.
+// UpdateOperation names the contract that writes; the unrestricted one also changes protected persons.
 func UpdateOperation(unrestricted bool) rivta.Operation {
 	return operation("UpdatePersonContactInformation", unrestricted)
 }
@@ -29,10 +22,11 @@ func operation(name string, unrestricted bool) rivta.Operation {
 	if unrestricted {
 		name += "Unrestricted"
 	}
-	return rivta.Operation{Domain: Domain, Name: name, Major: Major}
+	return rivta.Operation{Domain: "strategicresourcemanagement:persons:person", Name: name, Major: 4}
 }
 
-// Service is what a register implements. Errors that are no *rivta.Fault become Server faults without their text.
+// Service is what a register implements. It is asked only by callers that the Authorizer let through, and only about
+// well-formed identities. A *rivta.Fault is sent as it is, any other error as a Server fault without its text.
 type Service interface {
 	// Get returns the person's record, or nil for a person the register does not know.
 	Get(ctx context.Context, caller rivta.Caller, person ID, unrestricted bool) (*Record, error)
@@ -48,5 +42,97 @@ type HandlerConfig struct {
 	NewLogID       func() string                         // nil: random UUIDs
 }
 
-// NewHandler serves the four operations at their paths. Serve it with mutual TLS.
-func NewHandler(service Service, config HandlerConfig) http.Handler { return http.NotFoundHandler() }
+// Outcomes told to HandlerConfig.Observe. A refused update is "error:" and Result.Code, or "error" without one.
+const (
+	OutcomeOK       = "ok"
+	OutcomeNoRecord = "no_record"
+	OutcomeError    = "error"
+)
+
+// NewHandler serves the four operations and their WSDLs at their paths. Serve it with mutual TLS.
+func NewHandler(service Service, config HandlerConfig) http.Handler {
+	mux := http.NewServeMux()
+	for _, unrestricted := range []bool{false, true} {
+		s := server{service, unrestricted}
+		get, update := GetOperation(unrestricted), UpdateOperation(unrestricted)
+		mux.Handle(get.Path(), endpoint(config, get, s.get))
+		mux.Handle(update.Path(), endpoint(config, update, s.update))
+	}
+	return mux
+}
+
+func endpoint(config HandlerConfig, op rivta.Operation, answer answerFunc) *rivta.Endpoint {
+	return &rivta.Endpoint{Operation: op, LogicalAddress: config.LogicalAddress, Authorizer: config.Authorizer,
+		Answer: answer, Document: documents{op}.find, Observe: config.Observe, NewLogID: config.NewLogID}
+}
+
+type answerFunc = func(context.Context, rivta.Caller, rivta.Element) (rivta.Reply, error)
+
+// server turns messages into calls of the service, for one of the twins.
+type server struct {
+	service      Service
+	unrestricted bool
+}
+
+func (s server) get(ctx context.Context, caller rivta.Caller, request rivta.Element) (rivta.Reply, error) {
+	op := GetOperation(s.unrestricted)
+	var asked lookup
+	if err := decode(op.Request(), &asked, request); err != nil {
+		return rivta.Reply{}, refused(err)
+	}
+	if err := asked.Person.check(); err != nil {
+		return rivta.Reply{}, refused(err)
+	}
+	record, err := s.service.Get(ctx, caller, asked.Person, s.unrestricted)
+	if err != nil {
+		return rivta.Reply{}, err
+	}
+	outcome := OutcomeOK
+	if record == nil {
+		outcome = OutcomeNoRecord
+	}
+	body, err := encode(op.Response(), &found{record})
+	return rivta.Reply{Body: body, Outcome: outcome}, err
+}
+
+func (s server) update(ctx context.Context, caller rivta.Caller, request rivta.Element) (rivta.Reply, error) {
+	op := UpdateOperation(s.unrestricted)
+	var update Update
+	if err := decode(op.Request(), &update, request); err != nil {
+		return rivta.Reply{}, refused(err)
+	}
+	if err := update.check(); err != nil {
+		return rivta.Reply{}, refused(err)
+	}
+	result, err := s.service.Update(ctx, caller, update, s.unrestricted)
+	if err != nil {
+		return rivta.Reply{}, err
+	}
+	body, err := encode(op.Response(), &changed{result, resultName(s.unrestricted)})
+	return rivta.Reply{Body: body, Outcome: result.outcome()}, err
+}
+
+// check judges all identities of an update.
+func (x Update) check() error {
+	err := errors.Join(x.Person.check(), x.Actor.ID.check())
+	if x.Actor.Professional != nil {
+		err = errors.Join(err, x.Actor.Professional.Organization.check())
+	}
+	if err != nil {
+		return errIdentity
+	}
+	return nil
+}
+
+func (x Result) outcome() string {
+	switch {
+	case x.OK:
+		return OutcomeOK
+	case x.Code == "":
+		return OutcomeError
+	}
+	return OutcomeError + ":" + x.Code
+}
+
+// refused is the fault for a request that breaks the schema or names nobody. The text holds names of the schema only.
+func refused(err error) error { return &rivta.Fault{Code: rivta.FaultClient, String: err.Error()} }

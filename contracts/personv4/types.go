@@ -13,7 +13,7 @@ type ID struct {
 	rivta.Redacted
 	Root      string // OID of the identity type
 	Extension string // the identity itself; empty when absent
-	Unknown   string // further elements in canonical form; empty for all identities we know of
+	Unknown   string // further elements, as text so that IDs stay comparable; empty for all identities seen so far
 }
 
 // Record is what the register knows about how to reach a person (ContactInformationRecordType).
@@ -84,7 +84,7 @@ type Actor struct {
 	rivta.Redacted
 	ID           ID
 	Professional *Professional // nil: the person itself
-	UpdateTime   *string       // 14 characters of Swedish local time; set by the register, not by callers
+	UpdateTime   string        // 14 characters of Swedish local time; set by the register; empty: not given
 	Unknown      []rivta.Element
 }
 
@@ -100,7 +100,7 @@ type Update struct {
 	rivta.Redacted
 	Actor           Actor
 	Person          ID
-	VersionToUpdate *string // Record.Version of the read before; nil: not given
+	VersionToUpdate string // Record.Version of the read before; empty: not given
 	Entries         []Entry
 	ContactPersons  []ContactPerson
 	OptoutPaper     *bool
@@ -110,9 +110,8 @@ type Update struct {
 // Result is what came of an update. When it is not OK, nothing was changed.
 type Result struct {
 	rivta.Redacted
-	OK      bool
-	Text    string  // fit to show a user; empty when absent
-	Code    string  // our own extension, such as "stale_version"; empty from services that have none
-	Record  *Record // the record after the change; a register may leave it out
-	Unknown []rivta.Element
+	OK     bool
+	Text   string  // fit to show a user; empty when absent
+	Code   string  // our own extension, such as "stale_version"; empty from services that have none
+	Record *Record // the record after the change; a register may leave it out
 }

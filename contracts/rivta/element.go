@@ -2,34 +2,134 @@ package rivta
 
 import (
 	"encoding/xml"
-	"errors"
-	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Namespaces with a meaning to XML itself.
+const (
+	xmlNamespace = "http://www.w3.org/XML/1998/namespace"
+	xmlnsPrefix  = "xmlns"
+	// generatedPrefix begins the prefixes that Append makes up. Parse does not take them for prefixes used in content.
+	generatedPrefix = "cs."
 )
 
 // Element is an XML element with all it holds. Mixed content is kept the way of ElementTree: Text comes before the first
-// child, each child's Tail right after it.
+// child, each child's Tail right after it. Comments and prefixes are not kept, except prefixes that content speaks of.
 type Element struct {
 	Redacted
-	Name     xml.Name
-	Attrs    []xml.Attr // namespace declarations only for prefixes that the element's own text or attribute values use
+	Name xml.Name
+	// Attrs holds the attributes in their order. Namespace declarations stand first (Name.Space "xmlns"), and only those of
+	// prefixes that this element's own text or attribute values use, as in xsi:type="p:Name".
+	Attrs    []xml.Attr
 	Text     string
 	Children []Element
 	Tail     string
 }
 
-// Limits bound what Parse accepts. A zero field means the default.
-type Limits struct {
-	Bytes int64 // default 1 MiB
-	Depth int   // default 64 elements inside each other
+// Attr returns the value of an attribute, and whether there is one.
+func (e Element) Attr(name xml.Name) (string, bool) {
+	for _, attr := range e.Attrs {
+		if attr.Name == name {
+			return attr.Value, true
+		}
+	}
+	return "", false
 }
 
-// ErrTooLarge is returned by Parse when the text is longer than Limits.Bytes.
-var ErrTooLarge = errors.New("message is too large")
+// Append writes the element to dst in canonical form, without an XML declaration and without e.Tail. Parsing what it wrote
+// gives e again, and each element has one form: equal elements, equal bytes. Characters that XML 1.0 cannot carry become
+// U+FFFD.
+func Append(dst []byte, e Element) []byte { return appendElement(dst, e, "") }
 
-// Parse reads one XML document.
-func Parse(r io.Reader, limits Limits) (Element, error) {
-	return Element{}, errors.New("not built yet")
+// appendElement declares the default namespace where it differs from the surrounding one, and prefixes for attributes on the
+// element that has them: so a subtree reads the same wherever it is put.
+func appendElement(dst []byte, e Element, around string) []byte {
+	dst = append(append(dst, '<'), e.Name.Local...)
+	if e.Name.Space != around {
+		dst = appendAttr(dst, xmlnsPrefix, e.Name.Space)
+	}
+	dst = appendAttrs(dst, e.Attrs)
+	if e.Text == "" && len(e.Children) == 0 {
+		return append(dst, "/>"...)
+	}
+	dst = appendText(append(dst, '>'), e.Text, false)
+	for _, child := range e.Children {
+		dst = appendText(appendElement(dst, child, e.Name.Space), child.Tail, false)
+	}
+	dst = append(append(dst, "</"...), e.Name.Local...)
+	return append(dst, '>')
 }
 
-// Append writes the element to dst in canonical form, of which there is one for each element: Parse(Append(nil, e)) is e.
-func Append(dst []byte, e Element) []byte { return dst }
+func appendAttrs(dst []byte, attrs []xml.Attr) []byte {
+	var prefixes []string // the namespaces that got a prefix; the first one's is cs.0
+	for _, attr := range attrs {
+		switch space := attr.Name.Space; space {
+		case "":
+			dst = appendAttr(dst, attr.Name.Local, attr.Value)
+		case xmlnsPrefix:
+			dst = appendAttr(dst, "xmlns:"+attr.Name.Local, attr.Value)
+		case xmlNamespace:
+			dst = appendAttr(dst, "xml:"+attr.Name.Local, attr.Value)
+		default:
+			number := index(prefixes, space)
+			prefix := generatedPrefix + strconv.Itoa(number)
+			if number == len(prefixes) {
+				prefixes = append(prefixes, space)
+				dst = appendAttr(dst, "xmlns:"+prefix, space)
+			}
+			dst = appendAttr(dst, prefix+":"+attr.Name.Local, attr.Value)
+		}
+	}
+	return dst
+}
+
+// index is where s stands in list, or the list's length.
+func index(list []string, s string) int {
+	for i, item := range list {
+		if item == s {
+			return i
+		}
+	}
+	return len(list)
+}
+
+func appendAttr(dst []byte, name, value string) []byte {
+	dst = append(append(append(dst, ' '), name...), `="`...)
+	return append(appendText(dst, value, true), '"')
+}
+
+// appendText escapes as Canonical XML does, so that line ends and tabs come back as they are.
+func appendText(dst []byte, text string, inAttr bool) []byte {
+	for _, r := range text {
+		switch {
+		case r == '&':
+			dst = append(dst, "&amp;"...)
+		case r == '<':
+			dst = append(dst, "&lt;"...)
+		case r == '>' && !inAttr:
+			dst = append(dst, "&gt;"...)
+		case r == '"' && inAttr:
+			dst = append(dst, "&#34;"...)
+		case r == '\r', inAttr && (r == '\n' || r == '\t'):
+			dst = append(strconv.AppendInt(append(dst, "&#"...), int64(r), 10), ';')
+		case !isChar(r):
+			dst = append(dst, "\uFFFD"...)
+		default:
+			dst = append(dst, string(r)...)
+		}
+	}
+	return dst
+}
+
+// IsText tells whether XML 1.0 can carry the text unchanged.
+func IsText(text string) bool {
+	return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !isChar(r) }) < 0
+}
+
+// isChar is production [2] of XML 1.0.
+func isChar(r rune) bool {
+	return r == '\t' || r == '\n' || r == '\r' ||
+		r >= 0x20 && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000 && r <= 0x10FFFF
+}

@@ -2,9 +2,20 @@ package rivta
 
 import (
 	"context"
+	"errors"
+	"io"
+	"mime"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
+
+// maxDrained bounds how much of an oversized request is read and thrown away, so that the caller gets to see the fault
+// instead of a broken connection.
+const maxDrained = 16 << 20
 
 // Authorizer decides whether a caller may use an operation at a logical address: nil when it may, NotAllowed when it may
 // not. Any other error becomes a Server fault.
@@ -15,7 +26,7 @@ type Authorizer interface {
 // Exchange tells what came of one call, for a log line or a metric. It holds no personal data, save perhaps in Cause.
 type Exchange struct {
 	Operation Operation
-	Caller    Caller // zero fields when the call was refused before they were known
+	Caller    Caller // zero when the call was refused before the caller was known
 	Outcome   string // what Reply.Outcome said; empty when the call ended in a fault
 	Fault     *Fault // nil when the call was answered
 	Cause     error  // what lies behind a Server fault; never sent
@@ -28,7 +39,8 @@ type Reply struct {
 	Outcome string // short stable word for Exchange, such as "ok"
 }
 
-// Endpoint serves one operation.
+// Endpoint serves one operation: calls by POST, the WSDL by GET with ?wsdl, its schemas by GET with ?xsd=NAME. In which
+// order it judges a call, and by which fault it refuses, stands in contracts/README.md.
 type Endpoint struct {
 	Operation      Operation
 	LogicalAddress string
@@ -43,4 +55,149 @@ type Endpoint struct {
 }
 
 // ServeHTTP implements http.Handler.
-func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {}
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodPost:
+		e.serveCall(w, r)
+	case http.MethodGet, http.MethodHead:
+		e.serveDocument(w, r)
+	default:
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		http.Error(w, "SOAP calls are made by POST", http.StatusMethodNotAllowed)
+	}
+}
+
+func (e *Endpoint) serveCall(w http.ResponseWriter, r *http.Request) {
+	begun := time.Now()
+	exchange := Exchange{Operation: e.Operation}
+	reply, err := e.call(r, &exchange.Caller)
+	status, body := http.StatusOK, reply.Body
+	exchange.Outcome = reply.Outcome
+	if err != nil {
+		exchange.Fault, exchange.Cause = e.faultFor(err)
+		exchange.Outcome = ""
+		status, body = http.StatusInternalServerError, exchange.Fault.element()
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(envelope(body)) // a caller that has gone needs no answer
+	exchange.Duration = time.Since(begun)
+	if e.Observe != nil {
+		e.Observe(r.Context(), exchange)
+	}
+}
+
+// faultFor turns an error into what is sent and what stays here.
+func (e *Endpoint) faultFor(err error) (sent *Fault, cause error) {
+	if fault, ok := errors.AsType[*Fault](err); ok {
+		copied := *fault
+		sent = &copied
+	} else {
+		sent, cause = &Fault{Code: FaultServer, String: "technical error"}, err
+	}
+	if sent.LogID == "" {
+		sent.LogID = e.newLogID()
+	}
+	return sent, cause
+}
+
+func (e *Endpoint) newLogID() string {
+	if e.NewLogID != nil {
+		return e.NewLogID()
+	}
+	return uuid.NewString()
+}
+
+// call judges the request from the outside in, and has it answered.
+func (e *Endpoint) call(r *http.Request, caller *Caller) (reply Reply, err error) {
+	if *caller, err = CallerOf(r); err != nil {
+		return Reply{}, err
+	}
+	message, err := readMessage(r)
+	if err != nil {
+		return Reply{}, err
+	}
+	if err := e.route(r.Header, message); err != nil {
+		return Reply{}, err
+	}
+	if err := e.Authorizer.Authorize(r.Context(), *caller, e.Operation, e.LogicalAddress); err != nil {
+		return Reply{}, err
+	}
+	return e.Answer(r.Context(), *caller, message.body)
+}
+
+func readMessage(r *http.Request) (message, error) {
+	_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return message{}, clientFault("VP015", "the message is not in UTF-8")
+	}
+	root, err := Parse(r.Body, Limits{})
+	if errors.Is(err, ErrTooLarge) {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrained)
+	}
+	if err != nil {
+		return message{}, clientFault("VP015", err.Error())
+	}
+	m, err := openEnvelope(root)
+	if err != nil {
+		return message{}, clientFault("VP015", err.Error())
+	}
+	return m, nil
+}
+
+// route checks that the message is meant for this operation and this organisation.
+func (e *Endpoint) route(header http.Header, m message) error {
+	actions := header.Values("SOAPAction")
+	address, times := m.logicalAddress()
+	switch {
+	case m.demandsUnknown():
+		return &Fault{Code: FaultMustUnderstand, String: "a SOAP header that must be understood is not known here"}
+	case len(actions) > 1:
+		return clientFault("VP015", "SOAPAction is given twice")
+	case times > 1:
+		return clientFault("VP015", "LogicalAddress is given twice")
+	case m.body.Name != e.Operation.Request():
+		return clientFault("", "the body is of another operation")
+	case len(actions) == 1 && !e.accepts(actions[0]):
+		return clientFault("", "SOAPAction is of another operation")
+	case address == "":
+		return clientFault("VP003", "LogicalAddress is missing or empty")
+	case address != e.LogicalAddress:
+		return clientFault("VP004", "no service at this LogicalAddress")
+	}
+	return nil
+}
+
+// accepts judges SOAPAction. An empty one leaves the choice to the address (SOAP 1.1 §6.1.1); some stacks leave out quotes.
+func (e *Endpoint) accepts(action string) bool {
+	action = strings.Trim(action, `"`)
+	return action == "" || action == e.Operation.SOAPAction()
+}
+
+func (e *Endpoint) serveDocument(w http.ResponseWriter, r *http.Request) {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		http.Error(w, "a client certificate is needed", http.StatusForbidden)
+		return
+	}
+	query := r.URL.Query()
+	if !query.Has("wsdl") && !query.Has("xsd") {
+		http.Error(w, "ask for ?wsdl, or call by POST", http.StatusNotFound)
+		return
+	}
+	text, ok := e.Document(query.Get("xsd"), func(name string) string { return e.address(r, name) })
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", contentType)
+	_, _ = w.Write(text)
+}
+
+// address is where the caller finds a document, by the name it used for us.
+func (e *Endpoint) address(r *http.Request, name string) string {
+	u := url.URL{Scheme: "https", Host: r.Host, Path: e.Operation.Path()}
+	if name != "" {
+		u.RawQuery = url.Values{"xsd": {name}}.Encode()
+	}
+	return u.String()
+}

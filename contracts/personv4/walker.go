@@ -1,0 +1,231 @@
+package personv4
+
+import (
+	"encoding/xml"
+	"errors"
+	"slices"
+	"strings"
+
+	"contactsync/contracts/rivta"
+)
+
+const (
+	schemaNamespace   = "http://www.w3.org/2001/XMLSchema"
+	instanceNamespace = "http://www.w3.org/2001/XMLSchema-instance"
+)
+
+// walker goes through the children of one element in the schema's order. Each type tells its fields once, in its walk
+// method, and is read and written by the same lines: so both judge alike, and what was read is written as it came.
+type walker struct {
+	reading  bool
+	space    string          // namespace of the schema that declares the type
+	children []rivta.Element // reading: those not taken yet; writing: those made so far
+	err      error           // the first fault; after it all steps do nothing
+}
+
+// kind is a type of the schema: how its elements become a T and back.
+type kind[T any] struct {
+	name  xml.Name // of the type
+	read  func(rivta.Element) (T, error)
+	write func(T) (rivta.Element, error) // without the element's name
+}
+
+// one walks over an element that must be there.
+func one[T any](w *walker, name string, field *T, k kind[T]) {
+	value := field
+	if w.reading {
+		value = nil
+	}
+	maybe(w, name, &value, k)
+	if w.err == nil && w.reading {
+		if value == nil {
+			w.fail(name, errors.New("missing or out of place"))
+			return
+		}
+		*field = *value
+	}
+}
+
+// maybe walks over an element that may be absent: the field is nil then.
+func maybe[T any](w *walker, name string, field **T, k kind[T]) {
+	list := []T{}
+	if !w.reading && *field != nil {
+		list = append(list, **field)
+	}
+	some(w, name, &list, k, 1)
+	if w.reading && len(list) == 1 {
+		*field = &list[0]
+	}
+}
+
+// maybeText is maybe for texts that cannot be empty: the field is empty when the element is absent.
+func maybeText(w *walker, name string, field *string, k kind[string]) {
+	value := field
+	if w.reading || *field == "" {
+		value = nil
+	}
+	maybe(w, name, &value, k)
+	if w.reading && value != nil {
+		*field = *value
+	}
+}
+
+// many walks over an element that may be repeated.
+func many[T any](w *walker, name string, field *[]T, k kind[T]) { some(w, name, field, k, -1) }
+
+// some walks over at most limit elements of that name; a negative limit is none.
+func some[T any](w *walker, name string, field *[]T, k kind[T], limit int) {
+	if !w.reading {
+		for _, value := range *field {
+			e, err := k.write(value)
+			e.Name = xml.Name{Space: w.space, Local: name}
+			w.children = append(w.children, e)
+			w.fail(name, err)
+		}
+		return
+	}
+	for w.err == nil && limit != len(*field) && w.atHand(name) {
+		e := w.children[0]
+		w.children = w.children[1:]
+		w.fail(name, checkAttrs(e, k.name))
+		value, err := k.read(e)
+		w.fail(name, err)
+		*field = append(*field, value)
+	}
+}
+
+func (w *walker) atHand(name string) bool {
+	return len(w.children) > 0 && w.children[0].Name == xml.Name{Space: w.space, Local: name}
+}
+
+// fail keeps the first fault, with the path to it.
+func (w *walker) fail(name string, err error) {
+	if err != nil && w.err == nil {
+		w.err = pathError{name, err}
+	}
+}
+
+// pathError tells where in a message a fault lies. Names in it are the schema's, never the message's.
+type pathError struct {
+	name string
+	err  error
+}
+
+func (e pathError) Error() string {
+	if inner, ok := e.err.(pathError); ok {
+		return e.name + "/" + inner.Error()
+	}
+	return e.name + ": " + e.err.Error()
+}
+
+func (e pathError) Unwrap() error { return e.err }
+
+// unknown walks over what stands behind all known elements: elements of other namespaces (xs:any ##other, lax).
+func (w *walker) unknown(field *[]rivta.Element) {
+	if !w.reading {
+		for _, e := range *field {
+			e.Tail = ""
+			w.children = append(w.children, e)
+			if !w.foreign(e) || !isText(e) {
+				w.fail("any", errors.New("not an element of another namespace"))
+			}
+		}
+		return
+	}
+	for w.err == nil && len(w.children) > 0 && w.foreign(w.children[0]) {
+		e := w.children[0]
+		e.Tail = ""
+		*field = append(*field, e)
+		w.children = w.children[1:]
+	}
+}
+
+func (w *walker) foreign(e rivta.Element) bool { return e.Name.Space != "" && e.Name.Space != w.space }
+
+// isText tells whether XML can carry all text in the element.
+func isText(e rivta.Element) bool {
+	for _, attr := range e.Attrs {
+		if !rivta.IsText(attr.Value) {
+			return false
+		}
+	}
+	return rivta.IsText(e.Text) && !slices.ContainsFunc(e.Children, func(c rivta.Element) bool {
+		return !isText(c) || !rivta.IsText(c.Tail)
+	})
+}
+
+// readParts reads the children of an element that holds elements only.
+func readParts(e rivta.Element, space string, walk func(*walker)) error {
+	texts := e.Text
+	for _, child := range e.Children {
+		texts += child.Tail
+	}
+	if trim(texts) != "" {
+		return errors.New("text among elements")
+	}
+	w := walker{reading: true, space: space, children: e.Children}
+	walk(&w)
+	if w.err == nil && len(w.children) > 0 {
+		return errors.New("an element that does not belong here")
+	}
+	return w.err
+}
+
+// writeParts makes an element, yet without a name, that holds elements only.
+func writeParts(space string, walk func(*walker)) (rivta.Element, error) {
+	w := walker{space: space}
+	walk(&w)
+	return rivta.Element{Children: w.children}, w.err
+}
+
+// walkable is a pointer to a type that tells its fields.
+type walkable[T any] interface {
+	*T
+	walk(*walker)
+}
+
+// parts is the kind of a complex type of the core schema.
+func parts[T any, P walkable[T]](name string) kind[T] {
+	return kind[T]{
+		name: xml.Name{Space: Namespace, Local: name},
+		read: func(e rivta.Element) (T, error) {
+			var v T
+			err := readParts(e, Namespace, P(&v).walk)
+			return v, err
+		},
+		write: func(v T) (rivta.Element, error) { return writeParts(Namespace, P(&v).walk) },
+	}
+}
+
+// checkAttrs refuses attributes: the schemas have none. Those that schema validation itself allows everywhere may stand:
+// where a schema lies, and xsi:type, as long as it names the type that the element has anyway.
+func checkAttrs(e rivta.Element, declared xml.Name) error {
+	for _, attr := range e.Attrs {
+		switch attr.Name {
+		case xml.Name{Space: instanceNamespace, Local: "schemaLocation"},
+			xml.Name{Space: instanceNamespace, Local: "noNamespaceSchemaLocation"}:
+		case xml.Name{Space: instanceNamespace, Local: "type"}:
+			if typeName(e, attr.Value) != declared {
+				return errors.New("xsi:type of another type")
+			}
+		default:
+			if attr.Name.Space != "xmlns" {
+				return errors.New("an attribute that does not belong here")
+			}
+		}
+	}
+	return nil
+}
+
+// typeName resolves a name in content. One without a prefix is taken to be of the element's own namespace.
+func typeName(e rivta.Element, text string) xml.Name {
+	prefix, local, ok := strings.Cut(trim(text), ":")
+	if !ok {
+		return xml.Name{Space: e.Name.Space, Local: prefix}
+	}
+	space, _ := e.Attr(xml.Name{Space: "xmlns", Local: prefix})
+	return xml.Name{Space: space, Local: local}
+}
+
+// trim removes what XML calls white space from both ends.
+func trim(text string) string { return strings.Trim(text, " \t\r\n") }
