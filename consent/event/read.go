@@ -1,0 +1,312 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/reason"
+)
+
+// Received is what reading one record gave: a decision in order, a refused one, or nothing that anybody can be told about.
+type Received struct {
+	// Decision is whole if Refusals is empty. Else it holds what could be read, the event id always.
+	Decision Decision
+	// RawPerson is the identity as sent, for the outcome. Empty only if unreadable.
+	RawPerson RawPerson
+	// Refusals says all that is wrong; the first is the reason of the outcome. Fields are paths in the event's JSON form.
+	Refusals []*reason.Refusal
+	// Unreadable is FormJSON, FormID or FormPerson: without a JSON object, an event id and a person there is nobody to
+	// send an outcome to. Then nothing else is set.
+	Unreadable reason.Code
+}
+
+// Read judges the form of one record, in binary or structured CloudEvents mode, and normalises what it holds. Today, for
+// dates of birth, is taken from now.
+//
+// Of a withdrawal only event id, person, channel and revision count, and an event type it was not written for: whatever
+// else is missing or wrong is dropped. Names are exact and unknown ones ignored. A JSON name or header that stands there
+// twice (JSON: with different values) refuses a share; a withdrawal goes by the first, unless it is the person, channel or
+// revision that is in doubt. It is a withdrawal if any of two decisions in one object says so.
+func Read(headers []Header, value []byte, now time.Time) Received {
+	e, ok := open(headers, value)
+	if !ok {
+		return Received{Unreadable: reason.FormJSON}
+	}
+	return e.judge(now)
+}
+
+func (e envelope) judge(now time.Time) Received {
+	data, ok := parseObject(e.data)
+	if !ok {
+		return Received{Unreadable: reason.FormJSON}
+	}
+	if !usableID(e.attributes["id"]) {
+		return Received{Unreadable: reason.FormID}
+	}
+	person, _ := data.object("person")
+	root, rootOK := person.text("root")
+	extension, extensionOK := person.text("extension")
+	if !rootOK || !extensionOK {
+		return Received{Unreadable: reason.FormPerson}
+	}
+	r := reader{data: data, now: now, withdrawal: data.says("decision", "withdraw")}
+	r.envelope(e)
+	r.person(person, root, extension)
+	r.what()
+	r.circumstances()
+	return Received{Decision: r.decision, RawPerson: AsSent(root, extension), Refusals: r.refusals}
+}
+
+// reader reads one event, field by field in the order in which its faults shall be told.
+type reader struct {
+	data       object
+	now        time.Time
+	withdrawal bool
+	decision   Decision
+	refusals   []*reason.Refusal
+}
+
+// refuse says no whatever was decided: what is wrong is needed for a withdrawal too.
+func (r *reader) refuse(field string, code reason.Code) {
+	r.refusals = append(r.refusals, &reason.Refusal{Field: field, Code: code})
+}
+
+// refuseShare says no to a share. A withdrawal goes on without the field.
+func (r *reader) refuseShare(field string, code reason.Code) {
+	if !r.withdrawal {
+		r.refuse(field, code)
+	}
+}
+
+// envelope judges the attributes. A type that was told, and is not ours, stops even a withdrawal: nobody knows what the
+// rest means.
+func (r *reader) envelope(e envelope) {
+	if kind := e.attributes["type"]; kind != TypeDecision && (kind != "" || !r.withdrawal) {
+		r.refuse("type", reason.FormType)
+	}
+	switch {
+	case e.uncertain:
+		r.refuse("data", reason.FormJSON)
+	case e.repeated != "":
+		r.refuseShare("", e.repeated)
+	}
+	if e.attributes["specversion"] != "1.0" {
+		r.refuseShare("specversion", reason.FormSpecVersion)
+	}
+	r.decision.EventID = e.attributes["id"]
+	if !isUUID(r.decision.EventID) {
+		r.refuseShare("id", reason.FormID)
+	}
+	r.origin(e)
+}
+
+func (r *reader) origin(e envelope) {
+	source, ok := sourceOf(e.attributes["source"])
+	if !ok {
+		r.refuseShare("source", reason.FormSource)
+	}
+	r.decision.Source = source
+	if told, found := e.attributes["time"]; found {
+		if r.decision.Time, ok = parseTime(told); !ok {
+			r.refuseShare("time", reason.FormTime)
+		}
+	}
+	if e.wrongType {
+		r.refuseShare("datacontenttype", reason.FormContentType)
+	}
+}
+
+func (r *reader) person(person object, root, extension string) {
+	switch {
+	case r.data.ambiguous("person", "channel", "revision"), person.ambiguous("root", "extension"):
+		r.refuse("data", reason.FormJSON)
+	case r.data.ambiguous(), person.ambiguous():
+		r.refuseShare("data", reason.FormJSON)
+	}
+	id, err := contact.ParsePersonID(root, extension, r.now)
+	if err != nil {
+		field := "data.person.extension"
+		if code := reason.Of(err); code == reason.FormIdentityRoot || code == reason.FormIdentityReserveNumber {
+			field = "data.person.root"
+		}
+		r.refuse(field, reason.Of(err))
+	}
+	r.decision.Person = id
+}
+
+// what reads what was decided: channel, Yes or No, and how new it is.
+func (r *reader) what() {
+	if channel, ok := r.data.text("channel"); ok && knownChannel(channel) {
+		r.decision.Channel = contact.Channel(channel)
+	} else {
+		r.refuse("data.channel", reason.FormChannel)
+	}
+	r.decision.Share = !r.withdrawal && r.data.says("decision", "share")
+	if !r.decision.Share {
+		r.refuseShare("data.decision", reason.FormDecision)
+	}
+	var ok bool
+	if r.decision.Revision, ok = parseRevision(r.data.fields["revision"]); !ok {
+		r.refuse("data.revision", reason.FormRevision)
+	}
+	if r.decision.Share {
+		r.value()
+	}
+}
+
+func (r *reader) value() {
+	raw, isText := r.data.text("value")
+	if code := judgeText(raw, isText, r.data.absent("value")); code != "" {
+		r.refuse("data.value", code)
+		return
+	}
+	if r.decision.Channel == "" {
+		return // refused already, and no telling how to judge the value
+	}
+	value, err := r.decision.Channel.Parse(raw)
+	if err != nil {
+		r.refuse("data.value", reason.Of(err))
+	}
+	r.decision.Value = value
+}
+
+// maxValue is longer than any value of any channel, and short enough to be judged at once.
+const maxValue = 1 << 10
+
+func judgeText(raw string, isText, absent bool) reason.Code {
+	switch {
+	case absent:
+		return reason.ValueEmpty
+	case !isText:
+		return reason.ValueNotText
+	case strings.TrimSpace(raw) == "":
+		return reason.ValueEmpty
+	case strings.ContainsFunc(raw, unicode.IsControl):
+		return reason.ValueControlCharacters
+	case len(raw) > maxValue:
+		return reason.ValueTooLong
+	}
+	return ""
+}
+
+// circumstances reads when, by whom and on which notice it was decided. None of it stops a withdrawal.
+func (r *reader) circumstances() {
+	if r.decision.Share {
+		r.decision.Notify = r.notify()
+	}
+	told, _ := r.data.text("decidedAt")
+	var ok bool
+	if r.decision.DecidedAt, ok = parseTime(told); !ok {
+		r.refuseShare("data.decidedAt", reason.FormDecidedAt)
+	}
+	r.decision.Actor = r.actor()
+	r.decision.Notice = r.notice()
+	if because := r.because(); !r.decision.Share {
+		r.decision.Reason = because
+	}
+}
+
+func (r *reader) notify() *bool {
+	var notify *bool // stays nil for null
+	if !r.data.absent("notify") && json.Unmarshal(r.data.fields["notify"], &notify) != nil {
+		r.refuseShare("data.notify", reason.FormNotify)
+		return nil
+	}
+	return notify
+}
+
+func (r *reader) actor() Actor {
+	if r.data.absent("actor") {
+		return Actor{Role: RoleResident}
+	}
+	raw, ok := r.data.object("actor")
+	if !ok {
+		r.refuseShare("data.actor", reason.FormActor)
+		return Actor{}
+	}
+	actor, refusal := readActor(raw, r.decision.Person, r.now)
+	if refusal != nil {
+		r.refuseShare(refusal.Field, refusal.Code)
+		return Actor{}
+	}
+	return actor
+}
+
+func (r *reader) notice() Notice {
+	if r.data.absent("notice") {
+		return Notice{}
+	}
+	raw, _ := r.data.object("notice")
+	version, ok := raw.text("version")
+	language, languageOK := raw.text("language")
+	if !ok || !isLabel(version) || raw.ambiguous() || (!raw.absent("language") && (!languageOK || !isLabel(language))) {
+		r.refuseShare("data.notice", reason.FormNotice)
+		return Notice{}
+	}
+	return Notice{Version: version, Language: language}
+}
+
+// because reads the reason of a withdrawal. In doubt it is the resident's whole No: if it is missing, unknown or told
+// twice, or scoped to an e-service that cannot be told.
+func (r *reader) because() WithdrawReason {
+	if r.data.absent("reason") {
+		return ReasonResident
+	}
+	told, _ := r.data.text("reason")
+	because := WithdrawReason(told)
+	if !because.known() {
+		r.refuseShare("data.reason", reason.FormReason)
+		return ReasonResident
+	}
+	if r.data.ambiguous("reason") || (because.Scoped() && r.decision.Source == "") {
+		return ReasonResident
+	}
+	return because
+}
+
+// usableID tells whether an outcome can name the event: text of 1 to 255 bytes that every store and log can hold.
+func usableID(id string) bool {
+	return id != "" && len(id) <= 255 && !strings.ContainsFunc(id, unprintable)
+}
+
+// isLabel judges a short word such as a version.
+func isLabel(s string) bool { return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, unprintable) }
+
+func unprintable(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) }
+
+// parseRevision reads a whole number from 1 to 2⁶³-1 in plain digits: 1.0 and 1e3 are whole numbers to some readers and
+// not to others.
+func parseRevision(raw json.RawMessage) (int64, bool) {
+	if len(raw) > 19 || bytes.ContainsFunc(raw, func(r rune) bool { return r < '0' || r > '9' }) {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil {
+		return 0, false // ParseInt gives the nearest number that fits, which nobody sent
+	}
+	return n, n > 0
+}
+
+// parseTime reads an RFC 3339 time. Go's own parser also takes a comma, an hour of one digit and an offset of a day.
+func parseTime(s string) (time.Time, bool) {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil || s[13] != ':' || strings.Contains(s, ",") || (!strings.HasSuffix(s, "Z") && s[len(s)-5:] >= "24") {
+		return time.Time{}, false
+	}
+	return t.UTC(), true
+}
+
+func knownChannel(name string) bool {
+	for _, c := range contact.Channels {
+		if string(c) == name {
+			return true
+		}
+	}
+	return false
+}
