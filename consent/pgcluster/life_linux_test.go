@@ -148,12 +148,3 @@ func (w watched) endsWithin(t *testing.T, patience time.Duration) bool {
 		}
 	}
 }
-
-func slogTo(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
-
-// contextAfter is for clean-up, when the test's own context has ended.
-func contextAfter(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}

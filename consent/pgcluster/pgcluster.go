@@ -171,15 +171,12 @@ func run(ctx context.Context, cmd *exec.Cmd) error {
 // startPatiently starts PostgreSQL, again and again while what is in its way may still go: sessions of a postmaster that was
 // killed, or the port (a free port chosen by us may be taken the next moment).
 func startPatiently(ctx context.Context, cfg Config, bin string, who identity) (*Cluster, error) {
-	giveUp := time.NewTimer(cfg.patience)
+	giveUp := time.NewTimer(cfg.patience / 2)
 	defer giveUp.Stop()
 	for {
 		c, err := startOnce(ctx, cfg, bin, who)
-		if err == nil {
-			return c, nil
-		}
-		if !strings.Contains(err.Error(), "still in use") && !strings.Contains(err.Error(), "TCP/IP sockets") {
-			return nil, err
+		if _, passing := errors.AsType[inTheWay](err); !passing {
+			return c, err
 		}
 		select {
 		case <-time.After(10 * pollInterval):
@@ -190,6 +187,9 @@ func startPatiently(ctx context.Context, cfg Config, bin string, who identity) (
 		}
 	}
 }
+
+// inTheWay is why a start failed, where it may soon work.
+type inTheWay struct{ error }
 
 func startOnce(ctx context.Context, cfg Config, bin string, who identity) (*Cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
@@ -275,7 +275,13 @@ func createDatabase(ctx context.Context, conn *pgx.Conn, name string) error {
 
 func (c *Cluster) explainExit() error {
 	text, _ := os.ReadFile(c.logged)
-	return fmt.Errorf("%s (log: %s)", cmp.Or(faultIn(string(text)), "it ended at once"), c.logged)
+	err := fmt.Errorf("%s (log: %s)", cmp.Or(faultIn(string(text)), "it ended at once"), c.logged)
+	for _, passing := range []string{"TCP/IP sockets", "still in use"} {
+		if strings.Contains(err.Error(), passing) {
+			return inTheWay{err}
+		}
+	}
+	return err
 }
 
 // faultIn picks the line that tells what went wrong from the output of initdb or postgres: the first "FATAL" or
@@ -293,14 +299,14 @@ func faultIn(output string) string {
 	return last
 }
 
-// choosePort returns the wanted port, or one that is free now.
+// choosePort returns the wanted port if it is free, or, for 0, one that is free now.
 func choosePort(wanted int) (int, error) {
-	if wanted != 0 {
-		return wanted, nil
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(wanted)))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return 0, inTheWay{fmt.Errorf("port %d is busy: stop what listens there, or choose another", wanted)}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
+		return 0, fmt.Errorf("find a port: %w", err)
 	}
 	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port, nil

@@ -1,11 +1,15 @@
 package pgcluster
 
 import (
+	"context"
 	"errors"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -13,6 +17,7 @@ import (
 func TestKeepsDataOverRestartOnTheSamePort(t *testing.T) {
 	t.Parallel()
 	cfg := config(t, t.TempDir())
+	cfg.Durable = true
 	first := start(t, cfg)
 	execute(t, first, "create table decision (id int)")
 	if err := first.Stop(t.Context()); err != nil {
@@ -59,6 +64,9 @@ func TestSaysInOneLineWhatIsWrong(t *testing.T) {
 		},
 		"binaries closed to the unprivileged user": {
 			func(t *testing.T, c *Config) { c.Binaries = closedBinaries(t) }, ErrNoBinaries.Error(),
+		},
+		"a busy port": {
+			func(t *testing.T, c *Config) { c.Port, c.patience = busyPort(t), time.Second }, "is busy",
 		},
 		"a folder below a file": {
 			func(t *testing.T, c *Config) { c.Dir = filepath.Join(write(t, "file", ""), "cluster") }, "not a directory",
@@ -132,6 +140,16 @@ func TestPIDThatBelongsToAnotherProcessIsForgotten(t *testing.T) {
 	execute(t, start(t, cfg), "select 1")
 }
 
+func busyPort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
 // closedBinaries returns a folder with an initdb and a postgres that only its owner can reach, and that do not work.
 func closedBinaries(t *testing.T) string {
 	t.Helper()
@@ -146,7 +164,7 @@ func closedBinaries(t *testing.T) string {
 
 func config(t *testing.T, dir string) Config {
 	return Config{
-		Dir: dir, Owner: "owner", Password: "secret", Database: "contactsync", Durable: true,
+		Dir: dir, Owner: "owner", Password: "secret", Database: "contactsync",
 		Binaries: os.Getenv(BinariesEnv), Log: slogTo(t),
 	}
 }
@@ -192,4 +210,13 @@ func write(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func slogTo(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
+
+// contextAfter is for clean-up, when the test's own context has ended.
+func contextAfter(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	t.Cleanup(cancel)
+	return ctx
 }

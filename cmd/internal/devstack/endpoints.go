@@ -1,0 +1,62 @@
+package devstack
+
+import (
+	"encoding/json"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// EndpointsFile and PersonsFile lie in the data folder and are written before dev says it is ready.
+const (
+	EndpointsFile = "endpoints.json"
+	PersonsFile   = "persons.json"
+)
+
+// Endpoints tells where the parts of a running stack are.
+type Endpoints struct {
+	Portal   string `json:"portal"`   // http URL
+	Ops      string `json:"ops"`      // http URL
+	Register string `json:"register"` // https URL, mutual TLS
+	Kafka    string `json:"kafka"`    // host:port
+	Postgres string `json:"postgres"` // URL of the owner, with the password
+}
+
+// ReadEndpoints reads where the stack on a data folder is, or was.
+func ReadEndpoints(dir string) (Endpoints, error) {
+	var e Endpoints
+	text, err := os.ReadFile(filepath.Join(dir, EndpointsFile))
+	if err != nil {
+		return e, err
+	}
+	return e, json.Unmarshal(text, &e)
+}
+
+// lastEndpoints are those of the last run on the folder, empty on the first.
+func (f *Folder) lastEndpoints() Endpoints {
+	e, err := ReadEndpoints(f.Dir)
+	if err != nil {
+		return Endpoints{}
+	}
+	return e
+}
+
+// portIn returns the port of a URL or a host:port, 0 if there is none.
+func portIn(address string) int {
+	if strings.Contains(address, "://") {
+		u, err := url.Parse(address)
+		if err != nil {
+			return 0
+		}
+		address = u.Host
+	}
+	_, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return 0
+	}
+	port, _ := strconv.Atoi(text)
+	return port
+}
