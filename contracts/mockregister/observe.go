@@ -4,55 +4,85 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
 
+	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// observe writes the one line each call gets. It holds nothing that the caller wrote.
-func (r *Register) observe(ctx context.Context, x rivta.Exchange) {
-	outcome, blame := judge(x)
-	level := slog.LevelInfo
-	if blame == "us" {
-		level = slog.LevelError
-	}
-	attrs := []slog.Attr{
-		slog.String("operation", x.Operation.Name),
-		slog.String("caller", x.Caller.HSAID),
-		slog.String("correlation_id", x.Caller.CorrelationID),
-		slog.String("outcome", outcome),
-		slog.String("blame", blame),
-		slog.Duration("duration", x.Duration),
-	}
-	if x.Fault != nil {
-		attrs = append(attrs, slog.String("log_id", x.Fault.LogID))
-	}
-	if blame == "us" {
-		attrs = append(attrs, slog.String("cause", causeText(x.Cause)))
-	}
-	r.log.LogAttrs(ctx, level, "register call", attrs...)
+// Who must change something before the same request can do better.
+const (
+	blameNone   = "none"
+	blameClient = "client"
+	blameUs     = "us"
+)
+
+// line is what is logged of a request, one line each. Nothing in it is text of the caller's own: identities of systems come
+// from certificates, correlation ids are UUIDs.
+type line struct {
+	operation      string // empty: the request was no call
+	caller         rivta.Caller
+	outcome, blame string
+	logID          string // empty: no fault
+	cause          string // empty: not our fault
+	duration       time.Duration
 }
 
-// judge names what came of a call and who must change something: none, client or us.
+func (r *Register) write(ctx context.Context, l line) {
+	level := slog.LevelInfo
+	if l.blame == blameUs {
+		level = slog.LevelError
+	}
+	r.log.LogAttrs(ctx, level, "register request",
+		slog.String("operation", l.operation),
+		slog.String("caller", l.caller.HSAID),
+		slog.String("correlation_id", l.caller.CorrelationID),
+		slog.String("outcome", l.outcome),
+		slog.String("blame", l.blame),
+		slog.String("log_id", l.logID),
+		slog.String("cause", l.cause),
+		slog.Duration("duration", l.duration))
+}
+
+// observe logs a call.
+func (r *Register) observe(ctx context.Context, x rivta.Exchange) {
+	if logged, ok := ctx.Value(loggedKey{}).(*bool); ok {
+		*logged = true
+	}
+	l := line{operation: x.Operation.Name, caller: x.Caller, duration: x.Duration}
+	l.outcome, l.blame = judge(x)
+	if x.Fault != nil {
+		l.logID = x.Fault.LogID
+	}
+	if l.blame == blameUs {
+		l.cause = causeText(x.Cause)
+	}
+	r.write(ctx, l)
+}
+
+// judge names what came of a call, and who is to blame.
 func judge(x rivta.Exchange) (outcome, blame string) {
 	fault := x.Fault
 	switch {
-	case fault == nil && (x.Outcome == "ok" || x.Outcome == "unknown"):
-		return x.Outcome, "none"
+	case fault == nil && (x.Outcome == personv4.OutcomeOK || x.Outcome == personv4.OutcomeNoRecord):
+		return x.Outcome, blameNone
 	case fault == nil:
-		return x.Outcome, "client"
+		return x.Outcome, blameClient
 	case fault.VP != "":
-		return fault.VP, "client"
+		return fault.VP, blameClient
 	case fault.Code != rivta.FaultServer:
-		return "fault_" + string(fault.Code), "client"
+		return "fault_" + string(fault.Code), blameClient
 	case errors.Is(x.Cause, context.Canceled):
-		return "caller_left", "client"
+		return "caller_left", blameClient
 	}
-	return "fault_" + string(fault.Code), "us"
+	return "fault_" + string(fault.Code), blameUs
 }
 
-// causeText is an error without personal data: PostgreSQL's own messages may quote values, their codes do not.
+// causeText is an error without personal data: PostgreSQL's own messages may quote values, its codes do not.
 func causeText(err error) string {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return "SQLSTATE " + pg.Code
@@ -62,3 +92,43 @@ func causeText(err error) string {
 	}
 	return err.Error()
 }
+
+// loggedKey is the context key of a *bool that tells whether a request has its line.
+type loggedKey struct{}
+
+// logOthers logs what no contract has observed: documents, wrong paths and methods. The path is not told, as callers may
+// write anything there.
+func (r *Register) logOthers(contracts http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		begun, logged := time.Now(), false
+		ctx := context.WithValue(request.Context(), loggedKey{}, &logged)
+		answer := &statusWriter{w, http.StatusOK}
+		contracts.ServeHTTP(answer, request.WithContext(ctx))
+		if logged {
+			return
+		}
+		caller, _ := rivta.CallerOf(request) // without one there is none to name
+		l := line{caller: caller, outcome: "http_" + strconv.Itoa(answer.status), blame: blameNone, duration: time.Since(begun)}
+		switch {
+		case answer.status >= 500:
+			l.blame = blameUs
+		case answer.status >= 400:
+			l.blame = blameClient
+		}
+		r.write(ctx, l)
+	})
+}
+
+// statusWriter remembers the status of the answer.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap serves http.ResponseController.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

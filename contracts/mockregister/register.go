@@ -69,11 +69,11 @@ func required(given bool, name string) error {
 
 // Handler serves all contracts at their paths. It must be served with mutual TLS: the client certificate tells who calls.
 func (r *Register) Handler() http.Handler {
-	return personv4.NewHandler(r, personv4.HandlerConfig{
+	return r.logOthers(personv4.NewHandler(r, personv4.HandlerConfig{
 		LogicalAddress: r.address,
 		Authorizer:     r,
 		Observe:        r.observe,
-	})
+	}))
 }
 
 // Authorize implements rivta.Authorizer by the table of callers. The operation's name tells what it needs.

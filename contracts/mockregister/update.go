@@ -78,7 +78,7 @@ func (r *Register) replace(
 	record := r.updated(update, next)
 	content, err := stored(record)
 	if err != nil {
-		return nil, err
+		return nil, unstorable()
 	}
 	var protectedPopulation bool
 	err = r.pool.QueryRow(ctx, `
@@ -90,6 +90,12 @@ func (r *Register) replace(
 	).Scan(&record.ProtectedPerson, &protectedPopulation)
 	record.ProtectedPopulation = &protectedPopulation
 	return &record, err
+}
+
+// unstorable is the fault for an update that is valid by the schema and yet no record can hold: its further elements may be
+// of the core namespace, those of a record may not.
+func unstorable() *rivta.Fault {
+	return &rivta.Fault{Code: rivta.FaultClient, String: "the update holds an element that a record cannot hold"}
 }
 
 // updated is the record that the update asks for. The register, not the caller, says when it was made.
