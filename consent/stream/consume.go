@@ -41,7 +41,7 @@ type Loss struct {
 // Handler receives what is consumed.
 type Handler interface {
 	// Assigned is called once per generation, before anything is fetched, and returns for each assignment the offset to start at.
-	Assigned(ctx context.Context, assigned []Assignment) (starts []int64, err error)
+	Assigned(ctx context.Context, topic string, assigned []Assignment) (starts []int64, err error)
 	// Handle makes a batch durable. Only then may its offset be committed. An error repeats the same batch after a pause.
 	// Partitions are handled side by side, the batches of one partition one after the other.
 	Handle(ctx context.Context, b Batch) error
@@ -177,7 +177,7 @@ func (c *consumer) start(ctx context.Context, gen *kafka.Generation) ([]Assignme
 		l := limits[p.ID]
 		assigned[i] = Assignment{Partition: p.ID, Committed: max(p.Offset, -1), LogStart: l.FirstOffset, HighWatermark: l.LastOffset}
 	}
-	starts, err := c.handler.Assigned(ctx, assigned)
+	starts, err := c.handler.Assigned(ctx, c.Topic, assigned)
 	return assigned, starts, err
 }
 

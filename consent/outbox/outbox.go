@@ -1,0 +1,153 @@
+// Package outbox relays rows of a table to Kafka: what a transaction wrote beside its change is published, in order per
+// person, at least once.
+//
+// One relay is active at a time, by a session lock in the database; others wait. A row is deleted only after Kafka has
+// acknowledged it, so that a crash in between publishes it again: readers are idempotent. Start with Relay.Run.
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"contactsync/consent/stream"
+)
+
+// Publisher puts messages on Kafka, in order per key.
+type Publisher interface {
+	Publish(ctx context.Context, messages ...stream.Message) error
+}
+
+// Config of a relay; all fields are required.
+type Config struct {
+	Pool *pgxpool.Pool
+	// Schema holds the table "outbox" (id, topic, key, headers, value). Ids must grow along each person's rows, drawn under a
+	// lock that the person's transactions share. A notification on SCHEMA_outbox wakes the relay.
+	Schema    string
+	Publisher Publisher
+	Log       *slog.Logger
+}
+
+// Relay publishes what lies in an outbox.
+type Relay struct{ Config }
+
+// New returns a relay that is not running yet.
+func New(c Config) (*Relay, error) {
+	if c.Pool == nil || c.Schema == "" || c.Publisher == nil || c.Log == nil {
+		return nil, errors.New("outbox: Pool, Schema, Publisher and Log are required")
+	}
+	return &Relay{c}, nil
+}
+
+const (
+	batch = 500
+	poll  = 500 * time.Millisecond // also how soon another relay takes over
+)
+
+// Run relays until ctx ends, through outages of the database and of Kafka.
+func (r *Relay) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := r.lead(ctx); err != nil && ctx.Err() == nil {
+			r.Log.Warn("relay interrupted", "schema", r.Schema, "error", err.Error())
+		}
+		pause(ctx, poll)
+	}
+}
+
+// lead works for as long as this session holds the lock; it returns nil if another one has it.
+func (r *Relay) lead(ctx context.Context) error {
+	pooled, err := r.Pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	conn := pooled.Hijack() // a session lock and LISTEN must not go back into a pool
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	var leader bool
+	if err := conn.QueryRow(ctx, `select pg_try_advisory_lock(hashtext($1))`, "relay "+r.Schema).Scan(&leader); err != nil || !leader {
+		return err
+	}
+	if _, err := conn.Exec(ctx, "listen "+pgx.Identifier{r.Schema + "_outbox"}.Sanitize()); err != nil {
+		return err
+	}
+	for {
+		n, err := r.relay(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if n == batch {
+			continue
+		}
+		if err := waitForRows(ctx, conn); err != nil {
+			return err
+		}
+	}
+}
+
+// relay publishes the oldest rows and deletes them.
+func (r *Relay) relay(ctx context.Context, conn *pgx.Conn) (int, error) {
+	ids, messages, err := r.oldest(ctx, conn)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	if err := r.Publisher.Publish(ctx, messages...); err != nil {
+		return 0, err
+	}
+	if _, err := conn.Exec(ctx, `delete from `+r.table()+` where id = any ($1)`, ids); err != nil {
+		return 0, fmt.Errorf("mark as published: %w", err)
+	}
+	return len(ids), nil
+}
+
+func (r *Relay) oldest(ctx context.Context, conn *pgx.Conn) (ids []int64, messages []stream.Message, err error) {
+	rows, err := conn.Query(ctx, `select id, topic, key, headers, value from `+r.table()+` order by id limit $1`, batch)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read outbox: %w", err)
+	}
+	var id int64
+	var m stream.Message
+	var key string
+	var headers []string
+	_, err = pgx.ForEachRow(rows, []any{&id, &m.Topic, &key, &headers, &m.Value}, func() error {
+		m.Key, m.Headers = []byte(key), unflatten(headers)
+		ids, messages = append(ids, id), append(messages, m)
+		m, headers = stream.Message{}, nil
+		return nil
+	})
+	return ids, messages, err
+}
+
+func (r *Relay) table() string { return pgx.Identifier{r.Schema, "outbox"}.Sanitize() }
+
+func unflatten(headers []string) []stream.Header {
+	var out []stream.Header
+	for i := 0; i+1 < len(headers); i += 2 {
+		out = append(out, stream.Header{Key: headers[i], Value: []byte(headers[i+1])})
+	}
+	return out
+}
+
+// waitForRows returns at a notification, or at the next poll: a notification may be lost with a connection.
+func waitForRows(ctx context.Context, conn *pgx.Conn) error {
+	wait, cancel := context.WithTimeout(ctx, poll)
+	defer cancel()
+	_, err := conn.WaitForNotification(wait)
+	if err != nil && ctx.Err() == nil && (wait.Err() != nil || pgconn.Timeout(err)) && !conn.IsClosed() {
+		return nil
+	}
+	return err
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,179 @@
+// Package intake turns records of contactsync.decisions.v1 into desired state: it reads and judges each record, and hands a
+// batch with the partition's offset to a Store, which makes both durable in one transaction.
+//
+// It never waits for the register, so that an outage there does not block Kafka. It trusts neither the Kafka key nor the
+// order of records. Start with Intake.Handle.
+package intake
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"contactsync/consent/event"
+	"contactsync/consent/reason"
+	"contactsync/consent/stream"
+	"contactsync/sync/plan"
+)
+
+// Store keeps the desired state and how far each partition is read.
+type Store interface {
+	// Assigned closes the gate of each partition at its high watermark: until intake has passed it, no share is pushed by any
+	// worker. It returns the offset after the last durable record of each partition, or -1.
+	Assigned(ctx context.Context, topic string, assigned []stream.Assignment) ([]int64, error)
+	// Take makes a batch durable, in one transaction. A batch that was taken before changes nothing.
+	Take(ctx context.Context, b Batch) error
+}
+
+// Batch is a run of judged records of one partition.
+type Batch struct {
+	Topic     string
+	Partition int
+	Next      int64 // offset after the batch
+	Entries   []Entry
+}
+
+// Entry is one judged record: unreadable, refused, or with an event for the desired state.
+type Entry struct {
+	Offset     int64
+	Decision   event.Decision // as far as it could be read
+	Person     event.RawPerson
+	Unreadable reason.Code
+	Refused    reason.Code
+	Event      plan.Event
+}
+
+// Config of an intake.
+type Config struct {
+	Store Store
+	Log   *slog.Logger
+	Now   func() time.Time
+	// Allows tells whether the decision's e-service may claim its actor. It is asked for shares only.
+	Allows func(event.Decision) bool
+	// Taken is called after each durable batch; it must not block.
+	Taken func()
+	// Lost is called for records that were deleted before they were read, after the log line; it must not block.
+	Lost func(stream.Loss)
+	// ShareAhead and WithdrawalAhead are how far a decision may lie in the future (5 s and 24 h if zero): clocks differ, and a
+	// far revision would block every later decision.
+	ShareAhead, WithdrawalAhead time.Duration
+}
+
+// Intake implements stream.Handler.
+type Intake struct {
+	Config
+	assigned atomic.Bool
+}
+
+var _ stream.Handler = (*Intake)(nil)
+
+// New returns an intake.
+func New(c Config) (*Intake, error) {
+	if c.Store == nil || c.Log == nil || c.Now == nil || c.Allows == nil || c.Taken == nil || c.Lost == nil {
+		return nil, errors.New("intake: Store, Log, Now, Allows, Taken and Lost are required")
+	}
+	if c.ShareAhead == 0 {
+		c.ShareAhead = 5 * time.Second
+	}
+	if c.WithdrawalAhead == 0 {
+		c.WithdrawalAhead = 24 * time.Hour
+	}
+	return &Intake{Config: c}, nil
+}
+
+// Assigned implements stream.Handler. A partition starts at the lower of what Kafka and what our database says: a database
+// that was restored from a backup reads again what it missed.
+func (in *Intake) Assigned(ctx context.Context, topic string, assigned []stream.Assignment) ([]int64, error) {
+	durable, err := in.Store.Assigned(ctx, topic, assigned)
+	if err != nil {
+		return nil, err
+	}
+	starts := make([]int64, len(assigned))
+	for i, a := range assigned {
+		starts[i] = a.LogStart
+		if a.Committed >= 0 && durable[i] >= 0 {
+			starts[i] = min(a.Committed, durable[i])
+		}
+	}
+	in.assigned.Store(true)
+	return starts, nil
+}
+
+// Running tells whether this worker has taken over its partitions and closed their gates. Before that it must push no share.
+func (in *Intake) Running() bool { return in.assigned.Load() }
+
+// Handle implements stream.Handler.
+func (in *Intake) Handle(ctx context.Context, b stream.Batch) error {
+	out := Batch{Topic: b.Topic, Partition: b.Partition, Next: b.Next, Entries: make([]Entry, len(b.Records))}
+	for i, r := range b.Records {
+		out.Entries[i] = in.judge(r)
+		in.log(b.Partition, out.Entries[i])
+	}
+	if err := in.Store.Take(ctx, out); err != nil {
+		return err
+	}
+	in.Taken()
+	return nil
+}
+
+// Lost implements stream.Handler: nothing can bring the records back, so it is loud.
+func (in *Intake) Lost(_ context.Context, l stream.Loss) {
+	in.Log.Error("records were deleted before they were read", "topic", l.Topic, "partition", l.Partition, "from", l.From, "to", l.To)
+	in.Config.Lost(l)
+}
+
+func (in *Intake) judge(r stream.Record) Entry {
+	now := in.Now()
+	headers := make([]event.Header, len(r.Headers))
+	for i, h := range r.Headers {
+		headers[i] = event.Header(h)
+	}
+	got := event.Read(headers, r.Value, now)
+	e := Entry{Offset: r.Offset, Decision: got.Decision, Person: got.RawPerson, Unreadable: got.Unreadable}
+	if got.Unreadable != "" {
+		return e
+	}
+	if len(got.Refusals) > 0 {
+		e.Refused = got.Refusals[0].Code
+		return e
+	}
+	e.Refused = in.refuse(got.Decision, r.Transactional, now)
+	if e.Refused == "" {
+		e.Event = eventOf(got.Decision)
+	}
+	return e
+}
+
+// refuse judges what the form does not show. Only a clock far ahead stops a withdrawal.
+func (in *Intake) refuse(d event.Decision, transactional bool, now time.Time) reason.Code {
+	switch {
+	case !d.Share && d.Ahead(now) > in.WithdrawalAhead, d.Share && d.Ahead(now) > in.ShareAhead:
+		return reason.ClockAhead
+	case d.Share && transactional:
+		return reason.FormTransactional // it cannot be told from one that was aborted
+	case d.Share && !in.Allows(d):
+		return reason.ActorNotAllowed
+	default:
+		return ""
+	}
+}
+
+func eventOf(d event.Decision) plan.Event {
+	if !d.Share {
+		return plan.Event{Withdrawal: &plan.Withdrawal{Revision: d.Revision, EventID: d.EventID, Source: d.Source, Scoped: d.Reason.Scoped()}}
+	}
+	return plan.Event{Unconfirmed: d.Actor.Role == event.RoleGuardian, Share: &plan.Share{
+		Revision: d.Revision, EventID: d.EventID, Source: d.Source, Value: d.Value, Notify: d.Notify, DecidedAt: d.DecidedAt}}
+}
+
+// log tells of what was not taken. Neither the record nor anything of it but ids may stand there.
+func (in *Intake) log(partition int, e Entry) {
+	switch {
+	case e.Unreadable != "":
+		in.Log.Warn("record unreadable", "partition", partition, "offset", e.Offset, "reason", e.Unreadable)
+	case e.Refused != "":
+		in.Log.Warn("decision refused", "partition", partition, "offset", e.Offset, "reason", e.Refused, "decision", e.Decision)
+	}
+}

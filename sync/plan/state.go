@@ -1,0 +1,163 @@
+// Package plan decides, without I/O and without a clock, what a person wants and what the register needs for it.
+//
+// State holds the decisions that count for one person and channel, and Want is the pure function of DESIGN §7 over them: the
+// same whatever order the events came in. Decide compares wants with a register record and says what to write. Everything
+// around it (Kafka, PostgreSQL, the register) is plumbing in the packages that import this one. Start with State.Want.
+package plan
+
+import (
+	"time"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/reason"
+)
+
+// Share is a Yes: the person lets the register have a value.
+type Share struct {
+	Revision  int64
+	EventID   string
+	Source    string        // the e-service it came through
+	Value     contact.Value // zero once a newer decision has replaced it
+	Notify    *bool         // nil: the entry keeps what it has
+	DecidedAt time.Time
+}
+
+// Withdrawal is a No. A scoped one takes back only what its own e-service shared.
+type Withdrawal struct {
+	Revision int64
+	EventID  string
+	Source   string
+	Scoped   bool
+}
+
+// Registered is the share of ours that stands in the register as far as we know. The zero value: none, or unknown.
+type Registered struct {
+	Revision int64
+	Source   string
+}
+
+// State is what is kept for one person and channel: the newest of each kind, and what the register did with it.
+type State struct {
+	Share      *Share
+	Withdrawal *Withdrawal           // the newest that is not scoped
+	Scoped     map[string]Withdrawal // the newest scoped one per source
+	Waiting    []Share               // shares by guardians that are not confirmed yet: they take no part
+	Registered Registered
+	Settled    string      // event id of the want that the register was last seen to show
+	Blocked    reason.Code // why the share cannot be pushed for now; then it must not hold back a withdrawal
+	Parked     reason.Code // why the wanted withdrawal could not be carried out so far; it is tried on
+}
+
+// Want is what the register should show, and the decision that says so.
+type Want struct {
+	Kind     Kind
+	Revision int64
+	EventID  string
+	Source   string
+	Share    Share // with Kind Shared
+}
+
+// Kind of a want.
+type Kind int
+
+// The zero kind, Unasked: no decision counts, and the register is not ours to touch.
+const (
+	Unasked Kind = iota
+	Shared
+	Withdrawn
+)
+
+// Want is the desired state. At equal revision a withdrawal wins over a share.
+func (s State) Want() Want {
+	w, withdrawn := s.withdrawal()
+	switch {
+	case s.Share != nil && (!withdrawn || s.Share.Revision > w.Revision):
+		return s.wantShare(w, withdrawn)
+	case withdrawn:
+		return want(w)
+	default:
+		return Want{}
+	}
+}
+
+// wantShare returns the share, or, while it cannot be pushed, the withdrawal that is newer than what stands in the register.
+func (s State) wantShare(w Withdrawal, withdrawn bool) Want {
+	if s.Blocked == "" {
+		return Want{Kind: Shared, Revision: s.Share.Revision, EventID: s.Share.EventID, Source: s.Share.Source, Share: *s.Share}
+	}
+	if own, ok := s.Scoped[s.Registered.Source]; ok && (!withdrawn || newer(own, w)) {
+		w, withdrawn = own, true
+	}
+	if withdrawn && w.Revision > s.Registered.Revision {
+		return want(w)
+	}
+	return Want{}
+}
+
+// withdrawal returns the newest one that concerns the newest share.
+func (s State) withdrawal() (w Withdrawal, ok bool) {
+	if s.Withdrawal != nil {
+		w, ok = *s.Withdrawal, true
+	}
+	if s.Share == nil {
+		return w, ok
+	}
+	if own, found := s.Scoped[s.Share.Source]; found && (!ok || newer(own, w)) {
+		return own, true
+	}
+	return w, ok
+}
+
+func want(w Withdrawal) Want {
+	return Want{Kind: Withdrawn, Revision: w.Revision, EventID: w.EventID, Source: w.Source}
+}
+
+func (s *State) withdraw(w Withdrawal) {
+	if w.Scoped {
+		if old, ok := s.Scoped[w.Source]; !ok || newer(w, old) {
+			if s.Scoped == nil {
+				s.Scoped = map[string]Withdrawal{}
+			}
+			s.Scoped[w.Source] = w
+		}
+	} else if s.Withdrawal == nil || newer(w, *s.Withdrawal) {
+		s.Withdrawal = &w
+	}
+	s.forget()
+}
+
+func (s *State) take(share Share) {
+	if s.Share == nil || newerShare(share, *s.Share) {
+		s.Share, s.Blocked = &share, ""
+	}
+	s.forget()
+}
+
+// passed tells whether a share is behind a decision that counts, so that it will never be pushed.
+func (s State) passed(share Share) bool {
+	if s.Share != nil && newerShare(*s.Share, share) {
+		return true
+	}
+	if s.Withdrawal != nil && s.Withdrawal.Revision >= share.Revision {
+		return true
+	}
+	own, ok := s.Scoped[share.Source]
+	return ok && own.Revision >= share.Revision
+}
+
+// forget erases the value of a share that a newer decision replaced: its revision and source stay.
+func (s *State) forget() {
+	if s.Share != nil && s.passed(*s.Share) {
+		kept := *s.Share
+		kept.Value = contact.Value{}
+		s.Share, s.Blocked = &kept, ""
+	}
+}
+
+func newer(a, b Withdrawal) bool {
+	return a.Revision > b.Revision || a.Revision == b.Revision && a.EventID > b.EventID
+}
+
+func newerShare(a, b Share) bool {
+	return a.Revision > b.Revision || a.Revision == b.Revision && a.EventID > b.EventID
+}

@@ -1,0 +1,238 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"contactsync/consent/event"
+	"contactsync/consent/reason"
+	"contactsync/sync/plan"
+)
+
+// rounds bounds how often one claim reads again after a stale answer, before it gives its place back.
+const rounds = 3
+
+// attempt carries out one claim.
+type attempt struct {
+	*Pusher
+	Claim
+	result Result
+}
+
+// run works on the targets until each is settled, parked or left for later.
+func (a *attempt) run(ctx context.Context) Result {
+	a.result.Unsure = a.Unsure
+	a.try(ctx, a.Targets)
+	a.result.Unsure = a.Unsure
+	return a.result
+}
+
+func (a *attempt) try(ctx context.Context, targets []plan.Target) {
+	for range rounds {
+		reading, ok := a.read(ctx, targets)
+		if !ok {
+			return
+		}
+		if reading == nil {
+			a.unknownPerson(targets)
+			return
+		}
+		write := plan.Decide(targets, reading.Record(), a.Claim.Unsure)
+		if write == nil {
+			a.settle(targets, nil, reading.Record().Version)
+			return
+		}
+		if again := a.write(ctx, targets, reading, *write); !again {
+			return
+		}
+	}
+	a.later(0)
+}
+
+// read returns a record that may be believed; false means that the claim ends here.
+func (a *attempt) read(ctx context.Context, targets []plan.Target) (Reading, bool) {
+	began := a.now()
+	reading, err := a.call(ctx, func(ctx context.Context) (Reading, error) { return a.register.Read(ctx, a.Person) })
+	if err != nil {
+		a.readFailed(targets, err)
+		return nil, false
+	}
+	if reading == nil {
+		return nil, true
+	}
+	version := reading.Record().Version
+	if wait := a.lagging(version); wait > 0 {
+		a.result.RetryIn = wait
+		return nil, false
+	}
+	if wait := a.unfinishedSecond(version, began); wait > 0 {
+		if pause(ctx, wait) != nil {
+			a.later(0)
+			return nil, false
+		}
+		return a.read(ctx, targets)
+	}
+	return reading, true
+}
+
+// lagging tells how long to wait before a read older than our last write may be believed: the register shows a write up to
+// ReadLag late, so that for so long an absent entry proves nothing.
+func (a *attempt) lagging(version string) time.Duration {
+	if version >= a.Claim.Written.Version {
+		return 0
+	}
+	return max(0, a.cfg.ReadLag-a.now().Sub(a.Claim.Written.At))
+}
+
+// unfinishedSecond tells how long to wait until the second of a version is over, where versions are times in whole seconds
+// and two writes within one second share a version. Only a record read after that second is the last one of that version.
+func (a *attempt) unfinishedSecond(version string, readAt time.Time) time.Duration {
+	if a.cfg.VersionSettle == 0 {
+		return 0
+	}
+	written, err := time.ParseInLocation(versionLayout, version, a.cfg.VersionZone)
+	if err != nil {
+		return 0
+	}
+	age := readAt.Sub(written)
+	if age >= a.cfg.VersionSettle || age < -a.cfg.VersionSettle {
+		return 0 // over; or far ahead, as of a register that counts on by itself
+	}
+	return a.cfg.VersionSettle - age
+}
+
+const versionLayout = "20060102150405"
+
+func (a *attempt) readFailed(targets []plan.Target, err error) {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case ok && e.Class == Refused:
+		a.park(targets, e.Reason)
+	case ok:
+		a.later(e.RetryAfter)
+	default:
+		a.later(0)
+	}
+}
+
+// write returns true if the targets that are left are to be read and decided on again.
+func (a *attempt) write(ctx context.Context, targets []plan.Target, reading Reading, w plan.Write) bool {
+	if a.Expires.Sub(a.now()) < a.cfg.CallTimeout {
+		a.later(0) // the write could outlive the lease
+		return false
+	}
+	version, err := a.send(ctx, reading, w)
+	if err == nil {
+		a.Claim.Unsure = false
+		a.result.Written = Written{Version: version, At: a.now()}
+		a.Claim.Written = a.result.Written
+		a.settle(targets, &w, version)
+		return false
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		e = &Error{Class: Unknown, Err: err}
+	}
+	switch e.Class {
+	case Stale:
+		return true
+	case Refused:
+		return a.refused(ctx, targets, reading, w, e)
+	case Unknown:
+		a.Claim.Unsure = true
+	}
+	a.later(e.RetryAfter)
+	return false
+}
+
+func (a *attempt) send(ctx context.Context, reading Reading, w plan.Write) (version string, err error) {
+	_, err = a.call(ctx, func(ctx context.Context) (Reading, error) {
+		version, err = reading.Write(ctx, w)
+		return nil, err
+	})
+	return version, err
+}
+
+// refused parks the one change that was refused. A write of several is taken apart, withdrawals first: a refused share must
+// not hold back a withdrawal.
+func (a *attempt) refused(ctx context.Context, targets []plan.Target, reading Reading, w plan.Write, e *Error) bool {
+	if e.Unnamed && a.movedOn(ctx, reading.Record().Version) {
+		return true
+	}
+	switch len(w.Changes) {
+	case 0:
+		a.park(targets, e.Reason)
+	case 1:
+		changed, rest := split(targets, w.Changes[0])
+		a.park(changed, e.Reason)
+		if len(rest) > 0 {
+			a.try(ctx, rest)
+		}
+	default:
+		for _, t := range withdrawalsFirst(targets) {
+			a.try(ctx, []plan.Target{t})
+		}
+	}
+	return false
+}
+
+// movedOn tells whether the record has another version than the one that a refused write carried: then the refusal may
+// have meant that.
+func (a *attempt) movedOn(ctx context.Context, version string) bool {
+	if pause(ctx, a.cfg.ReadLag) != nil {
+		return false
+	}
+	reading, err := a.call(ctx, func(ctx context.Context) (Reading, error) { return a.register.Read(ctx, a.Person) })
+	return err == nil && reading != nil && reading.Record().Version != version
+}
+
+func split(targets []plan.Target, c plan.Change) (changed, rest []plan.Target) {
+	for _, t := range targets {
+		if t.Channel == c.Channel {
+			changed = append(changed, t)
+		} else {
+			rest = append(rest, t)
+		}
+	}
+	return changed, rest
+}
+
+func withdrawalsFirst(targets []plan.Target) []plan.Target {
+	sorted := slices.Clone(targets)
+	slices.SortStableFunc(sorted, func(x, y plan.Target) int { return int(y.Want.Kind) - int(x.Want.Kind) })
+	return sorted
+}
+
+// unknownPerson: the register has no record, so there is nothing to remove and nowhere to put a share.
+func (a *attempt) unknownPerson(targets []plan.Target) {
+	for _, t := range targets {
+		if t.Want.Kind == plan.Shared {
+			a.park([]plan.Target{t}, reason.PersonUnknown)
+			continue
+		}
+		a.result.Settled = append(a.result.Settled, Settled{Target: t, Outcome: event.Unchanged, Reason: reason.PersonUnknown})
+	}
+}
+
+func (a *attempt) settle(targets []plan.Target, w *plan.Write, version string) {
+	for _, t := range targets {
+		s := Settled{Target: t, Outcome: event.Unchanged, Version: version}
+		if w != nil && slices.ContainsFunc(w.Changes, func(c plan.Change) bool { return c.Channel == t.Channel }) {
+			s.Outcome, s.Effects = event.Pushed, w.Effects()
+		}
+		a.result.Settled = append(a.result.Settled, s)
+	}
+}
+
+func (a *attempt) park(targets []plan.Target, why reason.Code) {
+	for _, t := range targets {
+		a.result.Parked = append(a.result.Parked, Parked{Target: t, Reason: why})
+	}
+}
+
+// later gives the place back until the backoff, or the register's own wish, is over.
+func (a *attempt) later(wish time.Duration) {
+	a.result.RetryIn = max(min(wish, a.cfg.MaxBackoff), a.backoff(a.Attempts))
+}

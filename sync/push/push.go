@@ -1,0 +1,104 @@
+// Package push brings the register in line with what persons want: one claim, one read, one decision, at most one write.
+//
+// It owns the order of work (withdrawals before shares), the lease's discipline and the rules that keep a delayed packet from
+// winning; sync/README.md tells them crash by crash. What is wanted comes from a Store, the register is behind Register, the
+// decision itself is plan.Decide. Start with Pusher.Run, then attempt.
+package push
+
+import (
+	"context"
+	"time"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/consent/reason"
+	"contactsync/sync/plan"
+)
+
+// Store hands out persons that are due, under a lease, and records what came of it.
+type Store interface {
+	// Claim leases up to limit due persons: with a withdrawal due if urgent, else with shares only.
+	Claim(ctx context.Context, limit int, urgent bool) ([]Claim, error)
+	// Finish records a result in one transaction, unless the lease has gone to another.
+	Finish(ctx context.Context, c Claim, r Result) error
+}
+
+// Register is the personal-data service behind one of its contracts.
+type Register interface {
+	// Read returns the person's record; nil for a person the register does not know.
+	Read(ctx context.Context, p contact.PersonID) (Reading, error)
+}
+
+// Reading is a record as it was read.
+type Reading interface {
+	Record() plan.Record
+	// Write changes the record if it still has the version that was read, and returns the new version.
+	// Its error is an *Error; any other counts as Unknown.
+	Write(ctx context.Context, w plan.Write) (version string, err error)
+}
+
+// Claim is a lease on one person.
+type Claim struct {
+	ID      int64 // the store's number of the person
+	Person  contact.PersonID
+	Token   int64     // of the lease
+	Expires time.Time // when the lease runs out, by the claimer's own clock
+	Targets []plan.Target
+	// Unsure tells that the end of an earlier attempt is unknown: its write may land at any time.
+	Unsure   bool
+	Attempts int // since the last success
+	Written  Written
+}
+
+// Written is the answer to the last write that was answered, by whichever worker.
+type Written struct {
+	Version string
+	At      time.Time // by the claimer's own clock
+}
+
+// Result is what came of a claim.
+type Result struct {
+	Settled []Settled
+	Parked  []Parked
+	Unsure  bool
+	Written Written       // zero if no write was answered
+	RetryIn time.Duration // when the targets that are neither settled nor parked are due again
+}
+
+// Settled is a target that the register shows.
+type Settled struct {
+	Target  plan.Target
+	Outcome event.OutcomeKind // Pushed or Unchanged
+	Reason  reason.Code       // why unchanged, where there is more to say
+	Effects []reason.Code
+	Version string
+}
+
+// Parked is a target that cannot be carried out for now.
+type Parked struct {
+	Target plan.Target
+	Reason reason.Code
+}
+
+// Class says what may be done after an error.
+type Class int
+
+// The classes. Unknown is the zero value: a write that may have happened.
+const (
+	Unknown Class = iota // the end is not known: read again, and write before believing the read
+	Retry                // nothing happened: try again later
+	Stale                // the record has another version: nothing happened, read again
+	Refused              // nothing happened, and the same will be refused again
+)
+
+// Error is the error of a register call, classified where it arises.
+type Error struct {
+	Class      Class
+	Reason     reason.Code   // with Refused
+	Unnamed    bool          // with Refused: the register gave no code, so it may have meant Stale
+	RetryAfter time.Duration // the register's wish, zero if none
+	Err        error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }

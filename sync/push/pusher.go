@@ -1,0 +1,218 @@
+package push
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+// Config of a pusher. Zero durations and numbers take the default named beside them.
+type Config struct {
+	Store    Store
+	Register Register
+	Log      *slog.Logger
+	Now      func() time.Time // time.Now
+	// SharesAllowed tells whether intake has taken over its partitions, so that no unread withdrawal is overlooked.
+	SharesAllowed func() bool
+	// Concurrency is how many persons are worked on at once (16). A quarter of the places is kept for withdrawals.
+	Concurrency int
+	// CallTimeout bounds one register call with its retries (5 s). It must lie well inside the store's lease.
+	CallTimeout time.Duration
+	MaxBackoff  time.Duration // between two attempts for one person (5 min)
+	// ReadLag is how late a write shows in the register's reads: 3 s for the national service, 0 for ours.
+	ReadLag time.Duration
+	// VersionSettle is how long after a version's own second a record with it may still change: for registers whose versions are
+	// times in whole seconds. 0: versions are unique. VersionZone is the zone those times are in.
+	VersionSettle time.Duration
+	VersionZone   *time.Location
+	Poll          time.Duration // how often to look for persons that have become due (500 ms)
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Store == nil || c.Register == nil || c.Log == nil || c.SharesAllowed == nil {
+		return c, errors.New("pusher: store, register, log and SharesAllowed are required")
+	}
+	if c.VersionSettle > 0 && c.VersionZone == nil {
+		return c, errors.New("pusher: VersionSettle needs VersionZone")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = 16
+	}
+	c.CallTimeout = orDefault(c.CallTimeout, 5*time.Second)
+	c.MaxBackoff = orDefault(c.MaxBackoff, 5*time.Minute)
+	c.Poll = orDefault(c.Poll, 500*time.Millisecond)
+	return c, nil
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// Pusher carries out what is due.
+type Pusher struct {
+	cfg      Config
+	register Register
+	breaker  *gobreaker.CircuitBreaker[Reading]
+	wake     chan struct{}
+	all      chan struct{} // places taken
+	shares   chan struct{} // places taken by persons with shares only
+	working  sync.WaitGroup
+}
+
+// New returns a pusher that is not running yet.
+func New(c Config) (*Pusher, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	p := &Pusher{cfg: c, register: c.Register, wake: make(chan struct{}, 1),
+		all: make(chan struct{}, c.Concurrency), shares: make(chan struct{}, max(1, c.Concurrency*3/4))}
+	p.breaker = gobreaker.NewCircuitBreaker[Reading](gobreaker.Settings{
+		Name: "register", MaxRequests: 1, Timeout: time.Second,
+		ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= 10 },
+		IsSuccessful: func(err error) bool { return err == nil || aboutOnePerson(err) },
+		OnStateChange: func(_ string, from, to gobreaker.State) {
+			c.Log.Warn("register breaker", "from", from.String(), "to", to.String())
+		},
+	})
+	return p, nil
+}
+
+// aboutOnePerson tells an answer that concerns the person from trouble that concerns the register as a whole.
+func aboutOnePerson(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.Class == Stale || e.Class == Refused)
+}
+
+// Wake makes the pusher look for work at once.
+func (p *Pusher) Wake() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx ends, then lets the claims under way finish. It returns when all have.
+func (p *Pusher) Run(ctx context.Context) {
+	defer p.working.Wait()
+	poll := time.NewTicker(p.cfg.Poll)
+	defer poll.Stop()
+	for ctx.Err() == nil {
+		if p.breaker.State() != gobreaker.StateOpen && p.round(ctx) > 0 {
+			continue
+		}
+		select {
+		case <-p.wake:
+		case <-poll.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// round claims for the free places, withdrawals first, and returns how many claims it started.
+func (p *Pusher) round(ctx context.Context) int {
+	select { // wait for a place, so that a claim never waits under its lease
+	case p.all <- struct{}{}:
+		<-p.all
+	case <-ctx.Done():
+		return 0
+	}
+	started := p.claim(ctx, cap(p.all)-len(p.all), true)
+	free := min(cap(p.all)-len(p.all), cap(p.shares)-len(p.shares))
+	if free > 0 && p.cfg.SharesAllowed() {
+		started += p.claim(ctx, free, false)
+	}
+	return started
+}
+
+func (p *Pusher) claim(ctx context.Context, limit int, urgent bool) int {
+	if p.breaker.State() == gobreaker.StateHalfOpen {
+		limit = min(limit, 1) // a probe
+	}
+	if limit <= 0 {
+		return 0
+	}
+	claims, err := p.cfg.Store.Claim(ctx, limit, urgent)
+	if err != nil {
+		if ctx.Err() == nil {
+			p.cfg.Log.Warn("claim failed", "error", err.Error())
+		}
+		return 0
+	}
+	for _, c := range claims {
+		p.start(ctx, c, urgent)
+	}
+	return len(claims)
+}
+
+// start takes the places before the goroutine runs; only Run's own goroutine takes any.
+func (p *Pusher) start(ctx context.Context, c Claim, urgent bool) {
+	p.all <- struct{}{}
+	if !urgent {
+		p.shares <- struct{}{}
+	}
+	p.working.Go(func() {
+		defer func() {
+			<-p.all
+			if !urgent {
+				<-p.shares
+			}
+			p.Wake()
+		}()
+		p.carryOut(ctx, c)
+	})
+}
+
+// carryOut is not cut off by a stop: it ends inside its lease anyway.
+func (p *Pusher) carryOut(ctx context.Context, c Claim) {
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), c.Expires)
+	defer cancel()
+	a := &attempt{Pusher: p, Claim: c}
+	result := a.run(ctx)
+	if err := p.cfg.Store.Finish(ctx, c, result); err != nil {
+		p.cfg.Log.Warn("result not recorded; the lease will run out and the person is tried again", "person_no", c.ID, "error", err.Error())
+	}
+}
+
+// call is one register call under its timeout and the breaker.
+func (p *Pusher) call(ctx context.Context, f func(context.Context) (Reading, error)) (Reading, error) {
+	reading, err := p.breaker.Execute(func() (Reading, error) {
+		ctx, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
+		defer cancel()
+		return f(ctx)
+	})
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return nil, &Error{Class: Retry, Err: err}
+	}
+	return reading, err
+}
+
+func (p *Pusher) now() time.Time { return p.cfg.Now() }
+
+// backoff is capped exponential with full jitter: 0.2 s, 0.4 s, … on average half of that.
+func (p *Pusher) backoff(attempts int) time.Duration {
+	top := min(p.cfg.MaxBackoff, 200*time.Millisecond<<min(attempts, 20))
+	return time.Duration(rand.Int64N(int64(top))) + time.Millisecond
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

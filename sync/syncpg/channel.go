@@ -1,0 +1,220 @@
+package syncpg
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/reason"
+	"contactsync/sync/plan"
+)
+
+// key names a channel row.
+type key struct {
+	person  int64
+	channel contact.Channel
+}
+
+func compareKeys(a, b key) int {
+	return cmp.Or(cmp.Compare(a.person, b.person), cmp.Compare(a.channel, b.channel))
+}
+
+// row is a channel row as the database has it.
+type row struct {
+	PersonID           int64
+	Channel            string
+	ShareRevision      *int64
+	ShareEvent         *string
+	ShareSource        *string
+	ShareValue         *string
+	ShareNotify        *bool
+	ShareDecidedAt     *time.Time
+	WithdrawalRevision *int64
+	WithdrawalEvent    *string
+	WithdrawalSource   *string
+	Scoped             []byte
+	Waiting            []byte
+	RegisteredRevision int64
+	RegisteredSource   string
+	SettledEvent       string
+	Blocked            string
+	Parked             string
+}
+
+const columns = `person_id, channel, share_revision, share_event, share_source, share_value, share_notify, share_decided_at,
+	withdrawal_revision, withdrawal_event, withdrawal_source, scoped, waiting, registered_revision, registered_source,
+	settled_event, blocked, parked`
+
+// scopedJSON and waitingJSON are the stored forms of what is rare.
+type scopedJSON struct {
+	Revision int64  `json:"revision"`
+	EventID  string `json:"event"`
+}
+
+type waitingJSON struct {
+	Revision  int64     `json:"revision"`
+	EventID   string    `json:"event"`
+	Source    string    `json:"source"`
+	Value     string    `json:"value"`
+	Notify    *bool     `json:"notify,omitempty"`
+	DecidedAt time.Time `json:"decidedAt"`
+}
+
+func (r row) key() key { return key{r.PersonID, contact.Channel(r.Channel)} }
+
+func (r row) state() (plan.State, error) {
+	s := plan.State{
+		Registered: plan.Registered{Revision: r.RegisteredRevision, Source: r.RegisteredSource},
+		Settled:    r.SettledEvent, Blocked: reason.Code(r.Blocked), Parked: reason.Code(r.Parked),
+	}
+	if r.ShareRevision != nil {
+		s.Share = &plan.Share{Revision: *r.ShareRevision, EventID: text(r.ShareEvent), Source: text(r.ShareSource),
+			Value: contact.KnownValue(text(r.ShareValue)), Notify: r.ShareNotify}
+		if r.ShareDecidedAt != nil {
+			s.Share.DecidedAt = *r.ShareDecidedAt
+		}
+	}
+	if r.WithdrawalRevision != nil {
+		s.Withdrawal = &plan.Withdrawal{Revision: *r.WithdrawalRevision, EventID: text(r.WithdrawalEvent), Source: text(r.WithdrawalSource)}
+	}
+	return s, r.rare(&s)
+}
+
+func (r row) rare(s *plan.State) error {
+	var scoped map[string]scopedJSON
+	if err := json.Unmarshal(r.Scoped, &scoped); err != nil {
+		return fmt.Errorf("read scoped withdrawals of person %d: %w", r.PersonID, err)
+	}
+	for source, w := range scoped {
+		if s.Scoped == nil {
+			s.Scoped = map[string]plan.Withdrawal{}
+		}
+		s.Scoped[source] = plan.Withdrawal{Revision: w.Revision, EventID: w.EventID, Source: source, Scoped: true}
+	}
+	var waiting []waitingJSON
+	if err := json.Unmarshal(r.Waiting, &waiting); err != nil {
+		return fmt.Errorf("read waiting shares of person %d: %w", r.PersonID, err)
+	}
+	for _, w := range waiting {
+		s.Waiting = append(s.Waiting, plan.Share{Revision: w.Revision, EventID: w.EventID, Source: w.Source,
+			Value: contact.KnownValue(w.Value), Notify: w.Notify, DecidedAt: w.DecidedAt})
+	}
+	return nil
+}
+
+func rowOf(k key, s plan.State) (row, error) {
+	r := row{PersonID: k.person, Channel: string(k.channel),
+		RegisteredRevision: s.Registered.Revision, RegisteredSource: s.Registered.Source,
+		SettledEvent: s.Settled, Blocked: string(s.Blocked), Parked: string(s.Parked)}
+	if sh := s.Share; sh != nil {
+		r.ShareRevision, r.ShareEvent, r.ShareSource, r.ShareNotify, r.ShareDecidedAt = &sh.Revision, &sh.EventID, &sh.Source, sh.Notify, &sh.DecidedAt
+		if !sh.Value.IsZero() {
+			value := sh.Value.Reveal()
+			r.ShareValue = &value
+		}
+	}
+	if w := s.Withdrawal; w != nil {
+		r.WithdrawalRevision, r.WithdrawalEvent, r.WithdrawalSource = &w.Revision, &w.EventID, &w.Source
+	}
+	scoped := map[string]scopedJSON{}
+	for source, w := range s.Scoped {
+		scoped[source] = scopedJSON{w.Revision, w.EventID}
+	}
+	waiting := make([]waitingJSON, len(s.Waiting))
+	for i, w := range s.Waiting {
+		waiting[i] = waitingJSON{w.Revision, w.EventID, w.Source, w.Value.Reveal(), w.Notify, w.DecidedAt}
+	}
+	var err1, err2 error
+	r.Scoped, err1 = json.Marshal(scoped)
+	r.Waiting, err2 = json.Marshal(waiting)
+	return r, cmp.Or(err1, err2)
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// lockRows returns the rows of the keys under lock, made where there were none. Keys must be sorted and unique.
+func lockRows(ctx context.Context, tx pgx.Tx, keys []key) (map[key]plan.State, error) {
+	persons, channels := split(keys)
+	_, err := tx.Exec(ctx, `
+		insert into sync.channel (person_id, channel, changed_at)
+		select p, c, now() from unnest($1::bigint[], $2::text[]) as k (p, c)
+		on conflict (person_id, channel) do nothing`, persons, channels)
+	if err != nil {
+		return nil, fmt.Errorf("make channel rows: %w", err)
+	}
+	rows, err := tx.Query(ctx, `
+		select `+columns+` from sync.channel
+		where (person_id, channel) in (select p, c from unnest($1::bigint[], $2::text[]) as k (p, c))
+		order by person_id, channel for update`, persons, channels)
+	if err != nil {
+		return nil, fmt.Errorf("lock channel rows: %w", err)
+	}
+	return states(rows)
+}
+
+func states(rows pgx.Rows) (map[key]plan.State, error) {
+	read, err := pgx.CollectRows(rows, pgx.RowToStructByPos[row])
+	if err != nil {
+		return nil, fmt.Errorf("read channel rows: %w", err)
+	}
+	out := make(map[key]plan.State, len(read))
+	for _, r := range read {
+		if out[r.key()], err = r.state(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// save writes rows that are locked. It sends them in one round trip.
+func save(ctx context.Context, tx pgx.Tx, changed map[key]plan.State) error {
+	var batch pgx.Batch
+	for _, k := range sortedKeys(changed) {
+		r, err := rowOf(k, changed[k])
+		if err != nil {
+			return fmt.Errorf("store state of person %d: %w", k.person, err)
+		}
+		batch.Queue(`
+			update sync.channel set (share_revision, share_event, share_source, share_value, share_notify, share_decided_at,
+				withdrawal_revision, withdrawal_event, withdrawal_source, scoped, waiting, registered_revision, registered_source,
+				settled_event, blocked, parked, changed_at) =
+				($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, now())
+			where person_id = $1 and channel = $2`,
+			r.PersonID, r.Channel, r.ShareRevision, r.ShareEvent, r.ShareSource, r.ShareValue, r.ShareNotify, r.ShareDecidedAt,
+			r.WithdrawalRevision, r.WithdrawalEvent, r.WithdrawalSource, r.Scoped, r.Waiting, r.RegisteredRevision, r.RegisteredSource,
+			r.SettledEvent, r.Blocked, r.Parked)
+	}
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("store channel rows: %w", err)
+	}
+	return nil
+}
+
+func sortedKeys[V any](m map[key]V) []key {
+	keys := make([]key, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sortKeys(keys)
+	return keys
+}
+
+func sortKeys(keys []key) { slices.SortFunc(keys, compareKeys) }
+
+func split(keys []key) (persons []int64, channels []string) {
+	for _, k := range keys {
+		persons, channels = append(persons, k.person), append(channels, string(k.channel))
+	}
+	return persons, channels
+}

@@ -1,0 +1,83 @@
+package syncpg
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"contactsync/consent/contact"
+	"contactsync/sync/plan"
+	"contactsync/sync/push"
+)
+
+// Claim implements push.Store. A lease that ran out is taken over, and marks the person unsure: whoever held it may have a
+// write under way. Shares are claimed only while every partition is read up to its gate.
+func (s *Store) Claim(ctx context.Context, limit int, urgent bool) ([]push.Claim, error) {
+	var claims []push.Claim
+	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) (err error) {
+		if claims, err = s.lease(ctx, tx, limit, urgent); err != nil || len(claims) == 0 {
+			return err
+		}
+		return addTargets(ctx, tx, claims)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim persons: %w", err)
+	}
+	return claims, nil
+}
+
+// A claimed row's due_at is the end of its lease: until then nobody sees it as due.
+const leaseSQL = `
+	with picked as (
+		select person_id, lease is not null as taken_over from sync.due
+		where urgent = $1 and due_at <= now()
+			and ($1 or not exists (select from sync.partition where next_offset < gate_offset))
+		order by due_at limit $2 for update skip locked)
+	update sync.due d set lease = nextval('sync.lease'), due_at = now() + $3
+	from picked join sync.person p using (person_id) where d.person_id = p.person_id
+	returning p.person_id, p.root, p.extension, d.lease, d.attempts, p.unsure or picked.taken_over, p.written_version,
+		coalesce(extract(epoch from now() - p.written_at), 0)::float8`
+
+func (s *Store) lease(ctx context.Context, tx pgx.Tx, limit int, urgent bool) ([]push.Claim, error) {
+	asked := time.Now() // before the database's now(): our lease ends no later than the database's
+	rows, err := tx.Query(ctx, leaseSQL, urgent, limit, s.Lease)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (push.Claim, error) {
+		c := push.Claim{Expires: asked.Add(s.Lease)}
+		var root, extension string
+		var age float64
+		err := r.Scan(&c.ID, &root, &extension, &c.Token, &c.Attempts, &c.Unsure, &c.Written.Version, &age)
+		c.Person = contact.KnownPersonID(root, extension)
+		c.Written.At = time.Now().Add(-time.Duration(age * float64(time.Second)))
+		return c, err
+	})
+}
+
+// addTargets gives each claim what is due. A channel that is settled is left alone: if somebody else changed it since, that is
+// for the reconciliation to judge.
+func addTargets(ctx context.Context, tx pgx.Tx, claims []push.Claim) error {
+	ids := make([]int64, len(claims))
+	for i, c := range claims {
+		ids[i] = c.ID
+	}
+	rows, err := tx.Query(ctx, `select `+columns+` from sync.channel where person_id = any ($1)`, ids)
+	if err != nil {
+		return err
+	}
+	known, err := states(rows)
+	if err != nil {
+		return err
+	}
+	for i := range claims {
+		for _, channel := range contact.Channels {
+			if state := known[key{claims[i].ID, channel}]; state.Due() {
+				claims[i].Targets = append(claims[i].Targets, plan.Target{Channel: channel, Want: state.Want()})
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package syncpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/consent/reason"
+	"contactsync/sync/plan"
+	"contactsync/sync/push"
+)
+
+// ErrLeaseLost says that the lease ran out and went to another worker before the result was recorded. Nothing was recorded;
+// the other one finds out by itself. There is nothing to do.
+var ErrLeaseLost = errors.New("the lease has gone to another worker")
+
+// Finish implements push.Store: what the register showed, outcomes, audit and the person's place in the queue, all or nothing.
+func (s *Store) Finish(ctx context.Context, c push.Claim, r push.Result) error {
+	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+		keys := make([]key, len(contact.Channels))
+		for i, channel := range contact.Channels {
+			keys[i] = key{c.ID, channel}
+		}
+		sortKeys(keys)
+		states, err := lockRows(ctx, tx, keys)
+		if err != nil {
+			return err
+		}
+		if err := holdLease(ctx, tx, c); err != nil {
+			return err
+		}
+		f := &finishing{Store: s, tx: tx, claim: c, result: r, states: states, changed: map[key]plan.State{}}
+		return f.run(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("record result: %w", err)
+	}
+	return nil
+}
+
+func holdLease(ctx context.Context, tx pgx.Tx, c push.Claim) error {
+	var held bool
+	err := tx.QueryRow(ctx, `select true from sync.due where person_id = $1 and lease = $2 for update`, c.ID, c.Token).Scan(&held)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrLeaseLost
+	}
+	return err
+}
+
+type finishing struct {
+	*Store
+	tx       pgx.Tx
+	claim    push.Claim
+	result   push.Result
+	states   map[key]plan.State
+	changed  map[key]plan.State
+	outcomes []said
+}
+
+func (f *finishing) run(ctx context.Context) error {
+	for _, s := range f.result.Settled {
+		f.apply(s.Target, func(state *plan.State) []plan.Verdict {
+			return state.Settle(s.Target.Want, plan.Verdict{Outcome: s.Outcome, Reason: s.Reason, Effects: s.Effects, Version: s.Version})
+		})
+	}
+	for _, p := range f.result.Parked {
+		f.apply(p.Target, func(state *plan.State) []plan.Verdict { return state.Park(p.Target.Want, p.Reason) })
+	}
+	if err := save(ctx, f.tx, f.changed); err != nil {
+		return err
+	}
+	if err := f.person(ctx); err != nil {
+		return err
+	}
+	if err := f.queue(ctx); err != nil {
+		return err
+	}
+	if err := f.audit(ctx); err != nil {
+		return err
+	}
+	return f.publish(ctx, f.tx, f.outcomes, nil)
+}
+
+func (f *finishing) apply(t plan.Target, do func(*plan.State) []plan.Verdict) {
+	k := key{f.claim.ID, t.Channel}
+	state := f.states[k]
+	p := f.claim.Person
+	for _, v := range do(&state) {
+		f.outcomes = append(f.outcomes, said{person: event.AsSent(p.Root(), p.RevealExtension()),
+			pseudo: event.Key(f.Pepper, p), channel: t.Channel, verdict: v})
+	}
+	f.states[k], f.changed[k] = state, state
+}
+
+// person keeps what the next claim must know about writes.
+func (f *finishing) person(ctx context.Context) error {
+	_, err := f.tx.Exec(ctx, `
+		update sync.person set unsure = $2,
+			written_version = case when $3 = '' then written_version else $3 end,
+			written_at = case when $3 = '' then written_at else now() end
+		where person_id = $1 and (unsure <> $2 or $3 <> '')`, f.claim.ID, f.result.Unsure, f.result.Written.Version)
+	if err != nil {
+		return fmt.Errorf("record write: %w", err)
+	}
+	return nil
+}
+
+// queue takes the person out of the queue, or puts it back for when the next of its targets is due.
+func (f *finishing) queue(ctx context.Context) error {
+	wait, urgent, due := f.next()
+	if !due {
+		_, err := f.tx.Exec(ctx, `delete from sync.due where person_id = $1`, f.claim.ID)
+		return err
+	}
+	_, err := f.tx.Exec(ctx, `
+		update sync.due set lease = null, urgent = $2, due_at = now() + $3,
+			attempts = case when $4 then attempts + 1 else 0 end
+		where person_id = $1`, f.claim.ID, urgent, wait, f.result.RetryIn > 0)
+	return err
+}
+
+// next tells when the person is due again: at once for a decision that came meanwhile, after the attempt's own wish for one
+// that could not be carried out, after ParkedRetry for a withdrawal that was refused.
+func (f *finishing) next() (wait time.Duration, urgent, due bool) {
+	for _, channel := range contact.Channels {
+		state := f.states[key{f.claim.ID, channel}]
+		if !state.Due() {
+			continue
+		}
+		w := f.wait(channel, state)
+		if !due || w < wait {
+			wait = w
+		}
+		due, urgent = true, urgent || state.Want().Kind == plan.Withdrawn
+	}
+	return wait, urgent, due
+}
+
+func (f *finishing) wait(channel contact.Channel, state plan.State) time.Duration {
+	if state.Parked != "" {
+		return f.ParkedRetry
+	}
+	for _, t := range f.claim.Targets {
+		if t.Channel == channel && t.Want.EventID == state.Want().EventID {
+			return f.result.RetryIn
+		}
+	}
+	return 0
+}
+
+// audit records each target that the claim brought to an end. It stands in the transaction of what it tells of.
+func (f *finishing) audit(ctx context.Context) error {
+	var batch pgx.Batch
+	entry := func(t plan.Target, outcome event.OutcomeKind, why reason.Code, version string) {
+		action := "register.share"
+		if t.Want.Kind == plan.Withdrawn {
+			action = "register.withdraw"
+		}
+		batch.Queue(`
+			insert into sync.audit (at, action, person_id, channel, ground, outcome, reason, version)
+			values (now(), $1, $2, $3, $4, $5, $6, $7)`,
+			action, f.claim.ID, string(t.Channel), t.Want.EventID, string(outcome), string(why), version)
+	}
+	for _, s := range f.result.Settled {
+		entry(s.Target, s.Outcome, s.Reason, s.Version)
+	}
+	for _, p := range f.result.Parked {
+		entry(p.Target, event.Parked, p.Reason, "")
+	}
+	if err := f.tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package syncpg
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/sync/plan"
+)
+
+// said is a verdict and whom it is about.
+type said struct {
+	person  event.RawPerson
+	pseudo  string // Kafka key
+	channel contact.Channel
+	verdict plan.Verdict
+}
+
+// message waits to be published.
+type message struct {
+	id         int64
+	topic, key string
+	headers    []event.Header
+	value      []byte
+}
+
+// publish puts outcomes and other messages into the outbox. Outcomes of a channel must be put there under that channel's row
+// lock: their sequence is drawn here.
+func (s *Store) publish(ctx context.Context, tx pgx.Tx, outcomes []said, others []message) error {
+	if len(outcomes)+len(others) == 0 {
+		return nil
+	}
+	rows, err := tx.Query(ctx, `select nextval('sync.outbox_id'), now() from generate_series(1, $1)`, len(outcomes)+len(others))
+	if err != nil {
+		return fmt.Errorf("draw sequences: %w", err)
+	}
+	var now time.Time
+	ids, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (id int64, err error) { return id, r.Scan(&id, &now) })
+	if err != nil {
+		return fmt.Errorf("draw sequences: %w", err)
+	}
+	messages := make([]message, 0, len(ids))
+	for i, o := range outcomes {
+		messages = append(messages, s.outcome(o, ids[i], now))
+	}
+	for i, m := range others {
+		m.id = ids[len(outcomes)+i]
+		messages = append(messages, m)
+	}
+	return insert(ctx, tx, messages, now)
+}
+
+func (s *Store) outcome(o said, sequence int64, now time.Time) message {
+	v := o.verdict
+	headers, value := event.Outcome{
+		// The id is the same whenever this outcome is published again.
+		ID:     uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", s.Source, sequence)).String(),
+		Source: s.Source, EventID: v.EventID, Person: o.person, Channel: o.channel, Revision: v.Revision,
+		Outcome: v.Outcome, Reason: v.Reason, Effects: v.Effects, RegisterVersion: v.Version, Sequence: sequence, Time: now,
+	}.Binary()
+	return message{id: sequence, topic: event.TopicOutcomes, key: o.pseudo, headers: headers, value: value}
+}
+
+func insert(ctx context.Context, tx pgx.Tx, messages []message, now time.Time) error {
+	_, err := tx.CopyFrom(ctx, pgx.Identifier{"sync", "outbox"}, []string{"id", "topic", "key", "headers", "value", "created_at"},
+		pgx.CopyFromSlice(len(messages), func(i int) ([]any, error) {
+			m := messages[i]
+			return []any{m.id, m.topic, m.key, flat(m.headers), m.value, now}, nil
+		}))
+	if err != nil {
+		return fmt.Errorf("put into outbox: %w", err)
+	}
+	_, err = tx.Exec(ctx, `select pg_notify('sync_outbox', '')`)
+	return err
+}
+
+func flat(headers []event.Header) []string {
+	var out []string
+	for _, h := range headers {
+		out = append(out, h.Key, string(h.Value))
+	}
+	return out
+}
+
+func unreadable(r event.UnreadableRecord) (message, error) {
+	value, err := json.Marshal(r)
+	return message{topic: event.TopicUnreadable, value: value}, err
+}

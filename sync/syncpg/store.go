@@ -1,0 +1,84 @@
+// Package syncpg keeps the desired state in PostgreSQL, schema "sync": what persons want, who works on whom, how far Kafka is
+// read, what waits to be published, and the audit.
+//
+// It implements intake.Store and push.Store. What a decision means is plan's to say: each transaction locks the rows, applies
+// a pure function and writes them back with everything that follows from it. Locks are always taken in the same order: channel
+// rows by person and channel, then due rows. Start with Take, Claim and Finish.
+package syncpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"contactsync/consent/stream"
+)
+
+// Config of a store.
+type Config struct {
+	Pool *pgxpool.Pool
+	// Source names this worker in outcomes, as urn:hsaid:….
+	Source string
+	// Pepper keys the pseudonyms that are the outcomes' Kafka keys.
+	Pepper []byte
+	// Lease is how long a claimed person belongs to its claimer (15 s if zero). A dead worker's persons wait for so long.
+	Lease time.Duration
+	// ParkedRetry is how often a withdrawal that the register refused is tried again (15 min if zero).
+	ParkedRetry time.Duration
+}
+
+// Store is the sync schema.
+type Store struct{ Config }
+
+// New returns a store on a migrated database.
+func New(c Config) (*Store, error) {
+	if c.Pool == nil || c.Source == "" || len(c.Pepper) == 0 {
+		return nil, errors.New("syncpg: Pool, Source and Pepper are required")
+	}
+	if c.Lease == 0 {
+		c.Lease = 15 * time.Second
+	}
+	if c.ParkedRetry == 0 {
+		c.ParkedRetry = 15 * time.Minute
+	}
+	return &Store{c}, nil
+}
+
+// Assigned implements intake.Store. A partition that nobody has read yet stands at the log's start.
+func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.Assignment) ([]int64, error) {
+	next := make([]int64, len(assigned))
+	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+		for i, a := range assigned {
+			err := tx.QueryRow(ctx, `
+				select coalesce((select next_offset from sync.partition where topic = $1 and number = $2), -1)`,
+				topic, a.Partition).Scan(&next[i])
+			if err != nil {
+				return err
+			}
+			_, err = tx.Exec(ctx, `
+				insert into sync.partition (topic, number, next_offset, gate_offset) values ($1, $2, $3, $4)
+				on conflict (topic, number) do update set gate_offset = excluded.gate_offset`,
+				topic, a.Partition, a.LogStart, a.HighWatermark)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take over partitions: %w", err)
+	}
+	return next, nil
+}
+
+// advance moves a partition on. It never moves back: what was durable once stays so, even while it is read again.
+func advance(ctx context.Context, tx pgx.Tx, topic string, partition int, next int64) error {
+	_, err := tx.Exec(ctx, `
+		update sync.partition set next_offset = greatest(next_offset, $3) where topic = $1 and number = $2`,
+		topic, partition, next)
+	return err
+}

@@ -1,0 +1,240 @@
+package syncpg
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/consent/reason"
+	"contactsync/sync/intake"
+	"contactsync/sync/plan"
+)
+
+// Take implements intake.Store: decisions, their outcomes as far as they are known, and the partition's offset, all or nothing.
+func (s *Store) Take(ctx context.Context, b intake.Batch) error {
+	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+		t := &taking{Store: s, tx: tx, batch: b}
+		if err := t.run(ctx); err != nil {
+			return err
+		}
+		return advance(ctx, tx, b.Topic, b.Partition, b.Next)
+	})
+	if err != nil {
+		return fmt.Errorf("take %d decisions: %w", len(b.Entries), err)
+	}
+	return nil
+}
+
+// taking is one batch on its way into the database.
+type taking struct {
+	*Store
+	tx       pgx.Tx
+	batch    intake.Batch
+	persons  map[contact.PersonID]int64
+	states   map[key]plan.State
+	changed  map[key]plan.State
+	outcomes []said
+	others   []message
+}
+
+func (t *taking) run(ctx context.Context) error {
+	if err := t.number(ctx); err != nil {
+		return err
+	}
+	if err := t.lock(ctx); err != nil {
+		return err
+	}
+	if err := t.refuse(ctx); err != nil {
+		return err
+	}
+	t.changed = map[key]plan.State{}
+	for _, e := range t.batch.Entries {
+		if err := t.take(e); err != nil {
+			return err
+		}
+	}
+	if err := save(ctx, t.tx, t.changed); err != nil {
+		return err
+	}
+	if err := t.due(ctx); err != nil {
+		return err
+	}
+	return t.publish(ctx, t.tx, t.outcomes, t.others)
+}
+
+// number finds or makes the persons of the batch.
+func (t *taking) number(ctx context.Context) error {
+	var roots, extensions []string
+	known := map[contact.PersonID]bool{}
+	for _, e := range t.batch.Entries {
+		if p := e.Decision.Person; !p.IsZero() && !known[p] {
+			known[p] = true
+			roots, extensions = append(roots, p.Root()), append(extensions, p.RevealExtension())
+		}
+	}
+	_, err := t.tx.Exec(ctx, `
+		insert into sync.person (root, extension)
+		select r, e from unnest($1::text[], $2::text[]) as p (r, e)
+		where not exists (select from sync.person where root = r and extension = e)
+		order by 1, 2 on conflict (root, extension) do nothing`, roots, extensions)
+	if err != nil {
+		return fmt.Errorf("make persons: %w", err)
+	}
+	rows, err := t.tx.Query(ctx, `
+		select person_id, root, extension from sync.person join unnest($1::text[], $2::text[]) as p (r, e) on root = r and extension = e`,
+		roots, extensions)
+	if err != nil {
+		return fmt.Errorf("number persons: %w", err)
+	}
+	t.persons = make(map[contact.PersonID]int64, len(roots))
+	var id int64
+	var root, extension string
+	_, err = pgx.ForEachRow(rows, []any{&id, &root, &extension}, func() error {
+		t.persons[contact.KnownPersonID(root, extension)] = id
+		return nil
+	})
+	return err
+}
+
+// lock takes the rows of every decision whose person and channel are known, refused ones too: their outcomes get a sequence.
+func (t *taking) lock(ctx context.Context) (err error) {
+	wanted := map[key]plan.State{}
+	for _, e := range t.batch.Entries {
+		if k, ok := t.key(e); ok {
+			wanted[k] = plan.State{}
+		}
+	}
+	t.states, err = lockRows(ctx, t.tx, sortedKeys(wanted))
+	return err
+}
+
+func (t *taking) key(e intake.Entry) (key, bool) {
+	d := e.Decision
+	known := !d.Person.IsZero() && slices.Contains(contact.Channels[:], d.Channel)
+	return key{t.persons[d.Person], d.Channel}, known
+}
+
+// refuse marks entries that were refused before, and records those that are refused now.
+func (t *taking) refuse(ctx context.Context) error {
+	before, err := t.refusedBefore(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range t.batch.Entries {
+		e := &t.batch.Entries[i]
+		id := refusedID{e.Decision.EventID, e.Decision.Source}
+		switch {
+		case e.Unreadable != "":
+		case before[id] && (e.Refused != "" || e.Decision.Share):
+			e.Refused, e.Unreadable = "", seenBefore
+		case e.Refused != "":
+			before[id] = true
+			if err := t.recordRefusal(ctx, *e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// seenBefore marks, inside this package only, an entry that needs no further word: it was refused and told of before.
+const seenBefore reason.Code = "seen_before"
+
+type refusedID struct{ event, source string }
+
+func (t *taking) refusedBefore(ctx context.Context) (map[refusedID]bool, error) {
+	ids := make([]string, 0, len(t.batch.Entries))
+	for _, e := range t.batch.Entries {
+		if e.Unreadable == "" && (e.Decision.Share || e.Refused != "") {
+			ids = append(ids, e.Decision.EventID)
+		}
+	}
+	rows, err := t.tx.Query(ctx, `select event_id, source from sync.refused where event_id = any ($1)`, ids)
+	if err != nil {
+		return nil, fmt.Errorf("look for refused decisions: %w", err)
+	}
+	before := map[refusedID]bool{}
+	var id refusedID
+	_, err = pgx.ForEachRow(rows, []any{&id.event, &id.source}, func() error {
+		before[id] = true
+		return nil
+	})
+	return before, err
+}
+
+func (t *taking) recordRefusal(ctx context.Context, e intake.Entry) error {
+	var person *int64
+	if id, ok := t.persons[e.Decision.Person]; ok {
+		person = &id
+	}
+	d := e.Decision
+	_, err := t.tx.Exec(ctx, `
+		insert into sync.refused (event_id, source, person_id, channel, revision, reason, refused_at)
+		values ($1, $2, $3, $4, $5, $6, now()) on conflict (event_id, source) do nothing`,
+		d.EventID, d.Source, person, string(d.Channel), d.Revision, string(e.Refused))
+	if err != nil {
+		return fmt.Errorf("record refusal: %w", err)
+	}
+	return nil
+}
+
+// take applies one entry to the state and collects what follows.
+func (t *taking) take(e intake.Entry) error {
+	switch {
+	case e.Unreadable == seenBefore:
+	case e.Unreadable != "":
+		m, err := unreadable(event.UnreadableRecord{Topic: t.batch.Topic, Partition: t.batch.Partition, Offset: e.Offset, Reason: e.Unreadable})
+		t.others = append(t.others, m)
+		return err
+	case e.Refused != "":
+		t.say(e, plan.Verdict{EventID: e.Decision.EventID, Revision: e.Decision.Revision, Outcome: event.Parked, Reason: e.Refused})
+	default:
+		k, _ := t.key(e)
+		state := t.states[k]
+		for _, v := range state.Apply(e.Event) {
+			t.say(e, v)
+		}
+		t.states[k], t.changed[k] = state, state
+	}
+	return nil
+}
+
+func (t *taking) say(e intake.Entry, v plan.Verdict) {
+	key := ""
+	if !e.Decision.Person.IsZero() {
+		key = event.Key(t.Pepper, e.Decision.Person)
+	}
+	t.outcomes = append(t.outcomes, said{person: e.Person, pseudo: key, channel: e.Decision.Channel, verdict: v})
+}
+
+// due puts persons whose register record is behind into the queue. One that waits for its next attempt is tried at once: the
+// decision is new. One that somebody works on stays theirs; Finish sees the new decision.
+func (t *taking) due(ctx context.Context) error {
+	urgent := map[int64]bool{}
+	for k, state := range t.changed {
+		if state.Due() {
+			urgent[k.person] = urgent[k.person] || state.Want().Kind == plan.Withdrawn
+		}
+	}
+	persons := slices.Sorted(maps.Keys(urgent))
+	flags := make([]bool, len(persons))
+	for i, p := range persons {
+		flags[i] = urgent[p]
+	}
+	_, err := t.tx.Exec(ctx, `
+		insert into sync.due (person_id, urgent, due_at, since)
+		select p, u, now(), now() from unnest($1::bigint[], $2::boolean[]) with ordinality as d (p, u, n) order by n
+		on conflict (person_id) do update set
+			urgent = due.urgent or excluded.urgent,
+			due_at = case when due.lease is null then now() else due.due_at end,
+			attempts = case when due.lease is null then 0 else due.attempts end`, persons, flags)
+	if err != nil {
+		return fmt.Errorf("queue persons: %w", err)
+	}
+	return nil
+}
