@@ -1,0 +1,69 @@
+package contracttest
+
+import (
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"contactsync/contracts/personv4"
+	"contactsync/contracts/rivta"
+	"contactsync/contracts/testca"
+)
+
+// Served is a handler behind mutual TLS, until the test ends.
+type Served struct {
+	URL string // https://host:port
+	CA  *testca.CA
+}
+
+// Serve puts the handler behind mutual TLS.
+func Serve(t *testing.T, handler http.Handler) Served {
+	t.Helper()
+	ca, err := testca.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	certPEM, keyPEM, err := ca.Issue("register", "", "127.0.0.1", "localhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if server.TLS, err = ca.ServerTLS(certPEM, keyPEM); err != nil {
+		t.Fatal(err)
+	}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return Served{server.URL, ca}
+}
+
+// HTTP is a client with the certificate of a system; an empty HSA-id leaves SERIALNUMBER out.
+func (s Served) HTTP(t *testing.T, hsaID string) *http.Client {
+	t.Helper()
+	certPEM, keyPEM, err := s.CA.Issue("system", hsaID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := s.CA.ClientTLS(certPEM, keyPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{TLSClientConfig: config}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// Client speaks the contract as a system: the Unrestricted one, or the restricted.
+func (s Served) Client(t *testing.T, hsaID, logicalAddress string, restricted bool) *personv4.Client {
+	t.Helper()
+	client, err := personv4.NewClient(personv4.ClientConfig{Restricted: restricted, ClientConfig: rivta.ClientConfig{
+		BaseURL: s.URL, LogicalAddress: logicalAddress, HTTP: s.HTTP(t, hsaID),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
