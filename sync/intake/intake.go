@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"contactsync/consent/eservice"
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
 	"contactsync/consent/stream"
@@ -50,8 +51,7 @@ type Config struct {
 	Store Store
 	Log   *slog.Logger
 	Now   func() time.Time
-	// Allows tells whether the decision's e-service may claim its actor. It is asked for shares only.
-	Allows func(event.Decision) bool
+	Rules eservice.Rules // who may claim which actor
 	// Taken is called after each durable batch; it must not block.
 	Taken func()
 	// Lost is called for records that were deleted before they were read, after the log line; it must not block.
@@ -71,8 +71,8 @@ var _ stream.Handler = (*Intake)(nil)
 
 // New returns an intake.
 func New(c Config) (*Intake, error) {
-	if c.Store == nil || c.Log == nil || c.Now == nil || c.Allows == nil || c.Taken == nil || c.Lost == nil {
-		return nil, errors.New("intake: Store, Log, Now, Allows, Taken and Lost are required")
+	if c.Store == nil || c.Log == nil || c.Now == nil || c.Taken == nil || c.Lost == nil {
+		return nil, errors.New("intake: Store, Log, Now, Taken and Lost are required")
 	}
 	if c.ShareAhead == 0 {
 		c.ShareAhead = 5 * time.Second
@@ -153,10 +153,8 @@ func (in *Intake) refuse(d event.Decision, transactional bool, now time.Time) re
 		return reason.ClockAhead
 	case d.Share && transactional:
 		return reason.FormTransactional // it cannot be told from one that was aborted
-	case d.Share && !in.Allows(d):
-		return reason.ActorNotAllowed
 	default:
-		return ""
+		return reason.Of(in.Rules.Judge(d))
 	}
 }
 

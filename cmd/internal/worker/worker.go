@@ -1,0 +1,121 @@
+// Package worker puts the sync worker together: Kafka in, desired state, register out, outcomes back.
+//
+// It owns every goroutine of a worker and waits for all of them. Start with New and Run.
+package worker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"contactsync/consent/eservice"
+	"contactsync/consent/event"
+	"contactsync/consent/outbox"
+	"contactsync/consent/stream"
+	"contactsync/contracts/personv4"
+	"contactsync/contracts/rivta"
+	"contactsync/sync/intake"
+	"contactsync/sync/push"
+	"contactsync/sync/register"
+	"contactsync/sync/syncpg"
+)
+
+// Config of a worker. All fields are required unless they say otherwise.
+type Config struct {
+	Brokers        []string      // Kafka, host:port
+	Pool           *pgxpool.Pool // on a database with the schema "sync"
+	Pepper         []byte        // of the pseudonyms
+	Source         string        // this worker in its outcomes, urn:hsaid:…
+	RegisterURL    string        // https://host:port
+	LogicalAddress string        // of the register
+	TLS            *tls.Config   // with the worker's client certificate
+	Rules          eservice.Rules // may be nil: every e-service may speak for residents and guardians
+	Log            *slog.Logger
+	Metrics        prometheus.Registerer
+	// Push holds settings of the pusher; what it works on is set here.
+	Push push.Config
+}
+
+// Group is the consumer group of all workers.
+const Group = "contactsync-sync"
+
+// Worker is a sync worker.
+type Worker struct {
+	Config
+	intake    *intake.Intake
+	pusher    *push.Pusher
+	relay     *outbox.Relay
+	publisher *stream.Publisher
+}
+
+// New puts a worker together; nothing runs yet.
+func New(c Config) (_ *Worker, err error) {
+	w := &Worker{Config: c}
+	store, err := syncpg.New(syncpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper})
+	if err != nil {
+		return nil, err
+	}
+	m := newMetrics(c.Metrics, c.Pool)
+	if w.publisher, err = stream.NewPublisher(stream.Config{Brokers: c.Brokers}); err != nil {
+		return nil, err
+	}
+	if w.relay, err = outbox.New(outbox.Config{Pool: c.Pool, Schema: "sync", Publisher: w.publisher, Log: c.Log}); err != nil {
+		return nil, err
+	}
+	if w.pusher, err = w.newPusher(store, m); err != nil {
+		return nil, err
+	}
+	w.intake, err = intake.New(intake.Config{Store: store, Log: c.Log, Now: time.Now, Rules: c.Rules, Taken: w.pusher.Wake,
+		Lost: func(l stream.Loss) { m.lost.Add(float64(max(1, l.To-l.From))) }})
+	return w, err
+}
+
+func (w *Worker) newPusher(store *syncpg.Store, m *metrics) (*push.Pusher, error) {
+	adapter, err := w.adapter(m)
+	if err != nil {
+		return nil, err
+	}
+	c := w.Push
+	c.Store, c.Register, c.Log = store, adapter, w.Log
+	// Asked while running only, when the intake is there.
+	c.SharesAllowed = func() bool { return w.intake.Running() }
+	return push.New(c)
+}
+
+func (w *Worker) adapter(m *metrics) (*register.PersonV4, error) {
+	reads, writes := register.HTTPClients(w.TLS, 32)
+	client := func(h *http.Client) (*personv4.Client, error) {
+		return personv4.NewClient(personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
+			BaseURL: w.RegisterURL, LogicalAddress: w.LogicalAddress, HTTP: h}})
+	}
+	readClient, err1 := client(reads)
+	writeClient, err2 := client(writes)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, fmt.Errorf("register: %w", err)
+	}
+	return register.NewPersonV4(register.PersonV4Config{Reads: readClient, Writes: writeClient,
+		Codes: register.DefaultCodes(), Observe: m.observeCall})
+}
+
+// Run works until ctx ends: intake stops first, then the pushes under way end, then what they said is still published for a
+// moment. It returns when everything has stopped; the error is one that no waiting would mend.
+func (w *Worker) Run(ctx context.Context) error {
+	relaying, stopRelay := context.WithCancel(context.WithoutCancel(ctx))
+	var relay, rest sync.WaitGroup
+	relay.Go(func() { w.relay.Run(relaying) })
+	rest.Go(func() { w.pusher.Run(ctx) })
+	err := stream.Consume(ctx, stream.ConsumeConfig{Config: stream.Config{Brokers: w.Brokers}, Group: Group,
+		Topic: event.TopicDecisions, Log: w.Log}, w.intake)
+	rest.Wait()
+	stopRelay()
+	relay.Wait()
+	return errors.Join(err, w.publisher.Close())
+}
