@@ -24,20 +24,20 @@ type envelope struct {
 	wrongType  bool        // the content type does not fit what the record is
 }
 
-// open tells the mode of a record by what it holds rather than by its content type, which must not stop a withdrawal:
-// structured is a body with data and, unless the content type says so too, without a person of its own.
+// open tells the mode of a record by what it holds, not by its content type, which must not stop a withdrawal: structured
+// is a body with data and without a person of its own (no attribute of a CloudEvent can be an object).
 func open(headers []Header, value []byte) (envelope, bool) {
 	e := fromHeaders(headers)
 	body, ok := parseObject(value)
 	if !ok {
 		return envelope{}, false
 	}
-	declared := mediaType(e.attributes["datacontenttype"]) == structuredType
-	if !body.hasData() || (!declared && !body.absent("person")) {
+	if _, isDecision := body.object("person"); isDecision || !body.hasData() {
 		e.data = value
 		e.wrongType = !isJSON(e.attributes)
 		return e, true
 	}
+	declared := mediaType(e.attributes["datacontenttype"]) == structuredType
 	delete(e.attributes, "datacontenttype")
 	e.unwrap(body)
 	e.wrongType = e.wrongType || !declared

@@ -293,13 +293,18 @@ func parseRevision(raw json.RawMessage) (int64, bool) {
 	return n, n > 0
 }
 
-// parseTime reads an RFC 3339 time. Go's own parser also takes a comma, an hour of one digit and an offset of a day.
+// parseTime reads an RFC 3339 time of the years 1900 to 9999, which every store and writer can hold. Go's own parser also
+// takes a comma, an hour of one digit and an offset of a day.
 func parseTime(s string) (time.Time, bool) {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil || s[13] != ':' || strings.Contains(s, ",") || (!strings.HasSuffix(s, "Z") && s[len(s)-5:] >= "24") {
 		return time.Time{}, false
 	}
-	return t.UTC(), true
+	t = t.UTC()
+	if t.Year() < 1900 || t.Year() > 9999 {
+		return time.Time{}, false
+	}
+	return t, true
 }
 
 func knownChannel(name string) bool {
