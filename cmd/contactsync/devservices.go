@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"contactsync/cmd/internal/devstack"
+	"contactsync/cmd/internal/run"
+	"contactsync/cmd/internal/worker"
+	"contactsync/contracts/mockregister"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+)
+
+// registerAddress is the logical address of the national service, which the mock answers to.
+const registerAddress = "SE165565594230-1000"
+
+// devServices are the services on a dev stack.
+type devServices struct {
+	stack    *devstack.Stack
+	pool     *pgxpool.Pool
+	register *mockregister.Register
+	worker   *worker.Worker
+	metrics  *prometheus.Registry
+	log      *slog.Logger
+}
+
+// newDevServices brings the schemas up to date and makes the services; none runs yet.
+func newDevServices(ctx context.Context, stack *devstack.Stack, log *slog.Logger) (_ *devServices, err error) {
+	s := &devServices{stack: stack, metrics: prometheus.NewRegistry(), log: log}
+	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if s.pool, err = pgxpool.New(ctx, stack.Postgres.URL()+"&pool_max_conns=24"); err != nil {
+		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.register, err = s.newRegister(ctx); err != nil {
+		return nil, err
+	}
+	s.worker, err = s.newWorker(ctx)
+	return s, err
+}
+
+func (s *devServices) close() { s.pool.Close() }
+
+func (s *devServices) newRegister(ctx context.Context) (*mockregister.Register, error) {
+	if err := mockregister.Migrate(ctx, s.pool); err != nil {
+		return nil, fmt.Errorf("prepare the register's schema: %w", err)
+	}
+	return mockregister.New(mockregister.Config{
+		Pool: s.pool, Now: time.Now, Log: s.log.With("service", "register"), LogicalAddress: registerAddress,
+		Callers: map[string]mockregister.Rights{
+			devstack.WorkerHSAID:   {Read: true, Write: true, Protected: true},
+			devstack.JournalHSAID:  {Read: true, Protected: true},
+			devstack.StrangerHSAID: {},
+		},
+	})
+}
+
+func (s *devServices) newWorker(ctx context.Context) (*worker.Worker, error) {
+	tls, err := s.stack.Certificates.ClientTLS(devstack.WorkerCertificate)
+	if err != nil {
+		return nil, fmt.Errorf("read the worker's certificate: %w", err)
+	}
+	at := s.stack.Endpoints()
+	return newWorker(ctx, workerConfig{
+		Pool: s.pool, Kafka: at.Kafka, RegisterURL: at.Register, RegisterTLS: tls,
+		Metrics: s.metrics, Log: s.log.With("service", "worker"),
+	}, devstack.WorkerHSAID)
+}
+
+// runAll runs the services until one fails or ctx ends, and waits for every one to end. The listeners are open before, so
+// ready may be called at once.
+func (s *devServices) runAll(ctx context.Context, ready func() error) error {
+	registerTLS, err := s.stack.Certificates.RegisterTLS()
+	if err != nil {
+		return fmt.Errorf("read the register's certificate: %w", err)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	serve := func(server run.Server) {
+		server.Log = s.log
+		group.Go(func() error { return run.Serve(ctx, server) })
+	}
+	ports := s.stack.Ports
+	serve(run.Server{Name: "register", Listener: ports.Register, Handler: s.register.Handler(), TLS: registerTLS})
+	serve(run.Server{Name: "ops", Listener: ports.Ops, Handler: s.ops().Handler()})
+	serve(run.Server{Name: "portal", Listener: ports.Portal, Handler: http.HandlerFunc(noPortal)})
+	group.Go(func() error { return s.worker.Run(ctx) })
+	group.Go(func() error { return s.watchPostgres(ctx) })
+	group.Go(ready)
+	return group.Wait()
+}
+
+func (s *devServices) ops() run.Ops {
+	checks := map[string]run.Check{"postgres": s.pool.Ping}
+	return run.Ops{Checks: checks, Metrics: s.metrics, Now: time.Now, Log: s.log}
+}
+
+// watchPostgres ends everything when PostgreSQL ends by itself.
+func (s *devServices) watchPostgres(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.stack.Postgres.Exited():
+		return errors.New("PostgreSQL has ended unasked; see postgres/postgres.log in the data folder")
+	}
+}
+
+// noPortal stands where the portal will be.
+func noPortal(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "The residents' portal is not built yet.", http.StatusServiceUnavailable)
+}

@@ -1,0 +1,18 @@
+// Command contactsync carries residents' decisions on sharing their contact details to the national personal-data service.
+//
+// One binary, a file for each subcommand: dev.go runs everything on this machine. root.go has what they share: exit codes and
+// how an error is told. cmd/README.md describes flags, files and ports.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
+	os.Exit(execute(ctx, streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:]))
+}
