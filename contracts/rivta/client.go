@@ -81,7 +81,7 @@ func (c *Client) Call(ctx context.Context, op Operation, body Element) (Element,
 
 func (c *Client) request(ctx context.Context, op Operation, body Element) (*http.Request, error) {
 	address := Element{Name: logicalAddress(), Text: c.config.LogicalAddress}
-	text := envelope(body, address)
+	text := envelope(Append(nil, body), address)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.config.BaseURL+op.Path(), bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("make request of %s: %w", op.Name, err)

@@ -71,12 +71,12 @@ func (e *Endpoint) serveCall(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
 	exchange := Exchange{Operation: e.Operation}
 	reply, err := e.call(r, &exchange.Caller)
-	status, body := http.StatusOK, reply.Body
-	exchange.Outcome = reply.Outcome
+	status, body := http.StatusOK, []byte(nil)
 	if err != nil {
 		exchange.Fault, exchange.Cause = e.faultFor(err)
-		exchange.Outcome = ""
-		status, body = http.StatusInternalServerError, exchange.Fault.element()
+		status, body = http.StatusInternalServerError, exchange.Fault.append(nil)
+	} else {
+		exchange.Outcome, body = reply.Outcome, Append(nil, reply.Body)
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)

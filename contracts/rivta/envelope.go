@@ -18,14 +18,18 @@ func logicalAddress() xml.Name {
 	return xml.Name{Space: "urn:riv:itintegration:registry:1", Local: "LogicalAddress"}
 }
 
-// envelope writes a whole message.
-func envelope(body Element, headers ...Element) []byte {
-	message := Element{Name: soapName("Envelope")}
+// envelope writes a whole message around a body in XML. The prefix soap may be used in it.
+func envelope(body []byte, headers ...Element) []byte {
+	text := []byte(xml.Header + `<soap:Envelope xmlns:soap="` + soapNamespace + `">`)
 	if len(headers) > 0 {
-		message.Children = append(message.Children, Element{Name: soapName("Header"), Children: headers})
+		text = append(text, "<soap:Header>"...)
+		for _, header := range headers {
+			text = Append(text, header)
+		}
+		text = append(text, "</soap:Header>"...)
 	}
-	message.Children = append(message.Children, Element{Name: soapName("Body"), Children: []Element{body}})
-	return Append([]byte(xml.Header), message)
+	text = append(append(text, "<soap:Body>"...), body...)
+	return append(text, "</soap:Body></soap:Envelope>"...)
 }
 
 // message is an envelope taken apart.

@@ -42,16 +42,13 @@ func clientFault(vp, text string) *Fault { return &Fault{Code: FaultClient, VP: 
 // faultNamespace is that of our one element in a fault's detail.
 const faultNamespace = "urn:contactsync:rivta:fault:1"
 
-func (f *Fault) element() Element {
-	text := strings.TrimSpace(f.VP + " " + f.String)
-	code := Element{Name: xml.Name{Local: "faultcode"}, Text: "soap:" + string(f.Code),
-		Attrs: []xml.Attr{{Name: xml.Name{Space: xmlnsPrefix, Local: "soap"}, Value: soapNamespace}}}
+// append writes the fault as it stands in an envelope's body.
+func (f *Fault) append(dst []byte) []byte {
+	dst = append(dst, "<soap:Fault><faultcode>soap:"+string(f.Code)+"</faultcode>"...)
+	dst = Append(dst, Element{Name: xml.Name{Local: "faultstring"}, Text: strings.TrimSpace(f.VP + " " + f.String)})
 	logID := Element{Name: xml.Name{Space: faultNamespace, Local: "logId"}, Text: f.LogID}
-	return Element{Name: soapName("Fault"), Children: []Element{
-		code,
-		{Name: xml.Name{Local: "faultstring"}, Text: text},
-		{Name: xml.Name{Local: "detail"}, Children: []Element{logID}},
-	}}
+	dst = Append(dst, Element{Name: xml.Name{Local: "detail"}, Children: []Element{logID}})
+	return append(dst, "</soap:Fault>"...)
 }
 
 // platformText is how the platform begins a faultstring; the brackets name the node that answered.

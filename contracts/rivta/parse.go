@@ -275,7 +275,8 @@ func (p *parser) close(raw xml.Name) error {
 }
 
 // keepPrefixes declares on the element itself those prefixes that its text or attribute values speak of, so that names
-// in content (xsi:type, fault codes) keep their meaning wherever the element goes. Unprefixed names in content do not.
+// in content (xsi:type, fault codes) keep their meaning wherever the element goes. Unprefixed names in content do not,
+// and the envelope's own prefix is not kept: it is in scope of everything and meant by nobody.
 func (p *parser) keepPrefixes(f *frame) error {
 	used := map[string]string{}
 	note := func(content string) {
@@ -284,7 +285,7 @@ func (p *parser) keepPrefixes(f *frame) error {
 			if !ok || prefix == "" || prefix == "xml" || strings.HasPrefix(prefix, generatedPrefix) {
 				continue
 			}
-			if space, ok := f.scope.lookup(prefix); ok {
+			if space, ok := f.scope.lookup(prefix); ok && space != soapNamespace {
 				used[prefix] = space
 			}
 		}
