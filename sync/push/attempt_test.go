@@ -1,0 +1,226 @@
+package push_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/consent/reason"
+	"contactsync/sync/plan"
+	"contactsync/sync/push"
+)
+
+// oneClaim is a store with one person to push.
+type oneClaim struct {
+	claim  push.Claim
+	result *push.Result
+}
+
+func (s *oneClaim) Claim(_ context.Context, _ int, urgent bool) ([]push.Claim, error) {
+	if !urgent || s.result != nil {
+		return nil, nil
+	}
+	s.claim.Expires = time.Now().Add(15 * time.Second)
+	return []push.Claim{s.claim}, nil
+}
+
+func (s *oneClaim) Finish(_ context.Context, _ push.Claim, r push.Result) error {
+	s.result = &r
+	return nil
+}
+
+func pushOne(t *testing.T, c push.Claim, r push.Register, configure func(*push.Config)) push.Result {
+	t.Helper()
+	store := &oneClaim{claim: c}
+	config := push.Config{Store: store, Register: r, Log: slog.New(slog.DiscardHandler), SharesAllowed: func() bool { return true }}
+	if configure != nil {
+		configure(&config)
+	}
+	p, err := push.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Round(t.Context()) != 1 {
+		t.Fatal("nothing was claimed")
+	}
+	return *store.result
+}
+
+func target(channel contact.Channel, kind plan.Kind) plan.Target {
+	return plan.Target{Channel: channel, Want: plan.Want{Kind: kind, EventID: string(channel), Share: plan.Share{Value: numberOf(5)}}}
+}
+
+// wholeSeconds is a register whose versions are the time in whole seconds, so that two changes within a second share one.
+type wholeSeconds struct {
+	version string
+	own     []plan.Entry
+	staff   string // an entry that is not ours
+	onRead  func(*wholeSeconds)
+}
+
+func (r *wholeSeconds) now() string { return time.Now().UTC().Format("20060102150405") }
+
+func (r *wholeSeconds) change(staff string) { r.staff, r.version = staff, r.now() }
+
+func (r *wholeSeconds) Read(context.Context, contact.PersonID) (push.Reading, error) {
+	seen := *r
+	if r.onRead != nil {
+		r.onRead(r)
+		r.onRead = nil
+	}
+	return &wholeSecondsReading{seen: seen, register: r}, nil
+}
+
+type wholeSecondsReading struct {
+	seen     wholeSeconds
+	register *wholeSeconds
+}
+
+func (r *wholeSecondsReading) Record() plan.Record {
+	return plan.Record{Version: r.seen.version, Own: map[contact.Channel][]plan.Entry{contact.Mobile: r.seen.own}}
+}
+
+func (r *wholeSecondsReading) Write(_ context.Context, w plan.Write) (string, error) {
+	if r.register.version != r.seen.version {
+		return "", &push.Error{Class: push.Stale, Err: errors.New("stale")}
+	}
+	r.register.own, r.register.staff = []plan.Entry{*w.Changes[0].Entry}, r.seen.staff
+	r.register.version = r.register.now()
+	return r.register.version, nil
+}
+
+// Trap 4 of DESIGN §4: versions of whole seconds. Staff change the record right after our read, in the same second.
+func TestWholeSecondVersionIsReadAfterItsSecond(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &wholeSeconds{}
+		r.change("first")
+		r.onRead = func(r *wholeSeconds) { r.change("second") }
+		result := pushOne(t, push.Claim{Targets: []plan.Target{target(contact.Mobile, plan.Shared)}}, r, func(c *push.Config) {
+			c.VersionSettle, c.VersionZone = time.Second, time.UTC
+		})
+		if r.staff != "second" {
+			t.Errorf("the staff's entry is %q: their change was overwritten", r.staff)
+		}
+		if len(result.Settled) != 1 || result.Settled[0].Outcome != event.Pushed {
+			t.Errorf("result %+v", result)
+		}
+	})
+}
+
+// scripted answers reads with one record, and each write with the next of its errors.
+type scripted struct {
+	record plan.Record
+	errs   []error
+	writes []plan.Write
+}
+
+func (r *scripted) Read(context.Context, contact.PersonID) (push.Reading, error) { return r, nil }
+func (r *scripted) Record() plan.Record                                          { return r.record }
+
+func (r *scripted) Write(_ context.Context, w plan.Write) (string, error) {
+	r.writes = append(r.writes, w)
+	if len(r.errs) == 0 {
+		return "20261123120001", nil
+	}
+	err := r.errs[0]
+	r.errs = r.errs[1:]
+	return "20261123120001", err
+}
+
+var refused = &push.Error{Class: push.Refused, Reason: reason.RegisterRefused, Err: errors.New("refused")}
+
+func TestRefusedShareDoesNotHoldBackTheOtherChannelsWithdrawal(t *testing.T) {
+	t.Parallel()
+	r := &scripted{errs: []error{refused, nil, refused}}
+	r.record.Own = map[contact.Channel][]plan.Entry{contact.Email: {{Value: contact.KnownValue("a@example.se")}}}
+	got := pushOne(t, push.Claim{Targets: []plan.Target{target(contact.Mobile, plan.Shared), target(contact.Email, plan.Withdrawn)}}, r, nil)
+	if len(got.Settled) != 1 || got.Settled[0].Target.Channel != contact.Email || got.Settled[0].Outcome != event.Pushed {
+		t.Errorf("settled %+v", got.Settled)
+	}
+	if len(got.Parked) != 1 || got.Parked[0].Target.Channel != contact.Mobile || got.Parked[0].Reason != reason.RegisterRefused {
+		t.Errorf("parked %+v", got.Parked)
+	}
+	if len(r.writes) != 3 || r.writes[1].Changes[0].Channel != contact.Email {
+		t.Errorf("the withdrawal was not tried first: %+v", r.writes)
+	}
+}
+
+func TestRefusalWithoutACodeMayMeanAStaleVersion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		unnamed := &push.Error{Class: push.Refused, Reason: reason.RegisterRefused, Unnamed: true, Err: errors.New("refused")}
+		moving := &movingRegister{scripted: scripted{errs: []error{unnamed}}}
+		got := pushOne(t, push.Claim{Targets: []plan.Target{target(contact.Mobile, plan.Shared)}}, moving,
+			func(c *push.Config) { c.ReadLag = 3 * time.Second })
+		if len(got.Settled) != 1 {
+			t.Errorf("a moved version was taken for a refusal: %+v", got)
+		}
+		standing := &scripted{errs: []error{unnamed}}
+		got = pushOne(t, push.Claim{Targets: []plan.Target{target(contact.Mobile, plan.Shared)}}, standing, nil)
+		if len(got.Parked) != 1 {
+			t.Errorf("a refusal was not parked: %+v", got)
+		}
+	})
+}
+
+// movingRegister has another version at each read.
+type movingRegister struct {
+	scripted
+	reads int
+}
+
+func (r *movingRegister) Read(context.Context, contact.PersonID) (push.Reading, error) {
+	r.reads++
+	return &movedReading{r, plan.Record{Version: time.Unix(int64(r.reads), 0).UTC().Format("20060102150405")}}, nil
+}
+
+type movedReading struct {
+	*movingRegister
+	record plan.Record
+}
+
+func (r *movedReading) Record() plan.Record { return r.record }
+
+func TestUnknownPerson(t *testing.T) {
+	t.Parallel()
+	got := pushOne(t, push.Claim{Targets: []plan.Target{target(contact.Mobile, plan.Shared), target(contact.Email, plan.Withdrawn)}}, nobody{}, nil)
+	if len(got.Parked) != 1 || got.Parked[0].Reason != reason.PersonUnknown {
+		t.Errorf("the share is not parked: %+v", got.Parked)
+	}
+	if len(got.Settled) != 1 || got.Settled[0].Outcome != event.Unchanged || got.Settled[0].Reason != reason.PersonUnknown {
+		t.Errorf("the withdrawal is not done: %+v", got.Settled)
+	}
+}
+
+type nobody struct{}
+
+func (nobody) Read(context.Context, contact.PersonID) (push.Reading, error) { return nil, nil }
+
+func TestNoWriteThatCouldOutliveTheLease(t *testing.T) {
+	t.Parallel()
+	r := &scripted{}
+	got := pushOne(t, push.Claim{Targets: []plan.Target{target(contact.Mobile, plan.Shared)}}, r, func(c *push.Config) {
+		c.CallTimeout = 16 * time.Second // the lease is 15 s
+	})
+	if len(r.writes) != 0 || got.RetryIn == 0 {
+		t.Errorf("wrote %d times, result %+v", len(r.writes), got)
+	}
+}
+
+func TestBackoffGrowsWithinItsCap(t *testing.T) {
+	t.Parallel()
+	down := &push.Error{Class: push.Retry, Err: errors.New("down")}
+	for attempts, most := range map[int]time.Duration{0: 201 * time.Millisecond, 3: 1601 * time.Millisecond, 40: 61 * time.Second} {
+		got := pushOne(t, push.Claim{Attempts: attempts, Targets: []plan.Target{target(contact.Mobile, plan.Shared)}},
+			&scripted{errs: []error{down}}, func(c *push.Config) { c.MaxBackoff = time.Minute })
+		if got.RetryIn <= 0 || got.RetryIn > most || got.Unsure {
+			t.Errorf("after %d attempts: %+v", attempts, got)
+		}
+	}
+}

@@ -1,0 +1,10 @@
+package push
+
+import "context"
+
+// Round does one round and waits for its claims, so that tests need not wait for the poll. It returns how many there were.
+func (p *Pusher) Round(ctx context.Context) int {
+	n := p.round(ctx)
+	p.working.Wait()
+	return n
+}

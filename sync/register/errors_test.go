@@ -1,0 +1,70 @@
+package register
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+
+	"contactsync/consent/reason"
+	"contactsync/contracts/personv4"
+	"contactsync/contracts/rivta"
+	"contactsync/sync/push"
+)
+
+func TestClassify(t *testing.T) {
+	t.Parallel()
+	dial := &net.OpError{Op: "dial", Err: errors.New("refused")}
+	tests := []struct {
+		name        string
+		err         error
+		read, write push.Class
+	}{
+		{"never connected", dial, push.Retry, push.Retry},
+		{"connection lost", &net.OpError{Op: "read", Err: errors.New("reset")}, push.Retry, push.Unknown},
+		{"timeout", context.DeadlineExceeded, push.Retry, push.Unknown},
+		{"busy", &rivta.StatusError{Status: 429}, push.Retry, push.Retry},
+		{"down", &rivta.StatusError{Status: 503}, push.Retry, push.Unknown},
+		{"server fault", &rivta.Fault{Code: rivta.FaultServer}, push.Retry, push.Unknown},
+		{"client fault", &rivta.Fault{Code: rivta.FaultClient}, push.Refused, push.Refused},
+		{"no contact in the platform's catalogue", &rivta.Fault{Code: rivta.FaultServer, VP: "VP008"}, push.Retry, push.Retry},
+		{"the platform got no answer from the register", &rivta.Fault{Code: rivta.FaultServer, VP: "VP009"}, push.Retry, push.Unknown},
+		{"platform out of resources", &rivta.Fault{Code: rivta.FaultServer, VP: "VP012"}, push.Retry, push.Retry},
+		{"not allowed", &rivta.Fault{Code: rivta.FaultServer, VP: "VP007"}, push.Refused, push.Refused},
+		{"wrong address", &rivta.Fault{Code: rivta.FaultClient, VP: "VP004"}, push.Refused, push.Refused},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for write, want := range map[bool]push.Class{false: tt.read, true: tt.write} {
+				e, ok := errors.AsType[*push.Error](classify(tt.err, write))
+				if !ok || e.Class != want {
+					t.Errorf("write %t: %+v, want class %d", write, e, want)
+				}
+				if ok && e.Class == push.Refused && e.Reason == "" {
+					t.Error("refused without a reason")
+				}
+			}
+		})
+	}
+	if classify(nil, true) != nil {
+		t.Error("no error became one")
+	}
+}
+
+func TestRefusal(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]push.Error{
+		"stale_version":    {Class: push.Stale, Reason: reason.RegisterRefused},
+		"person_deceased":  {Class: push.Refused, Reason: reason.PersonDeceased},
+		"person_unknown":   {Class: push.Refused, Reason: reason.PersonUnknown},
+		"protected_person": {Class: push.Refused, Reason: reason.ProtectedNoAuthority},
+		"something else":   {Class: push.Refused, Reason: reason.RegisterRefused},
+		"":                 {Class: push.Refused, Reason: reason.RegisterRefused, Unnamed: true},
+	} {
+		e, ok := errors.AsType[*push.Error](refusal(personv4.Result{Code: code}))
+		if !ok || e.Class != want.Class || e.Reason != want.Reason || e.Unnamed != want.Unnamed {
+			t.Errorf("%q: %+v, want %+v", code, e, want)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package register_test
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"contactsync/sync/register"
+)
+
+// hangsUp is a server that takes each request and then drops the connection.
+func hangsUp(t *testing.T) (url string, requests *atomic.Int64) {
+	t.Helper()
+	requests = new(atomic.Int64)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = conn.Close()
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, requests
+}
+
+// Trap 3 of DESIGN §4: the HTTP client must not resend an update.
+func TestWriteIsSentOnceReadAgain(t *testing.T) {
+	t.Parallel()
+	reads, writes := register.HTTPClients(nil, 4)
+	for _, tt := range []struct {
+		name   string
+		client *http.Client
+		want   int64
+	}{{"a write that may have arrived is not repeated", writes, 1}, {"a read is repeated", reads, 3}} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			url, requests := hangsUp(t)
+			if _, err := tt.client.Post(url, "text/xml", strings.NewReader("<a/>")); err == nil {
+				t.Error("no error")
+			}
+			if got := requests.Load(); got != tt.want {
+				t.Errorf("sent %d times, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestWriteThatWasNeverSentIsRepeated(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, writes := register.HTTPClients(nil, 4)
+	began := time.Now()
+	_, err = writes.Post("http://"+listener.Addr().String(), "text/xml", strings.NewReader("<a/>"))
+	if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "dial" {
+		t.Errorf("error is %v", err)
+	}
+	if time.Since(began) > 2*time.Second {
+		t.Error("the short retries took over two seconds")
+	}
+}
+
+// A request that is given up must not close the connections of the others.
+func TestFaultKeepsTheConnection(t *testing.T) {
+	t.Parallel()
+	var connections atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	reads, _ := register.HTTPClients(nil, 4)
+	for range 5 {
+		res, err := reads.Post(server.URL, "text/xml", strings.NewReader("<a/>"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != http.StatusInternalServerError {
+			t.Errorf("status %d", res.StatusCode)
+		}
+		_ = res.Body.Close()
+	}
+	if got := connections.Load(); got != 1 {
+		t.Errorf("%d connections for five calls", got)
+	}
+}
+
+func TestRedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.RedirectHandler("/elsewhere", http.StatusFound))
+	t.Cleanup(server.Close)
+	_, writes := register.HTTPClients(nil, 4)
+	res, err := writes.Post(server.URL, "text/xml", strings.NewReader("<a/>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusFound {
+		t.Errorf("status %d", res.StatusCode)
+	}
+}
