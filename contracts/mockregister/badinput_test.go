@@ -1,6 +1,7 @@
 package mockregister
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"contactsync/contracts/contracttest"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 	"contactsync/contracts/testca"
@@ -75,7 +77,7 @@ func TestBadInput(t *testing.T) {
 		{"an unknown element", worker, strings.Replace(good, "g:personId", "g:"+"person", -1), soapHeaders(), 500, "Client", "fault_Client", "client"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			status, answer := s.post(t.Context(), t, s.as(t, tt.caller), tt.body, tt.headers)
+			status, answer := s.post(t.Context(), t, s.HTTP(t, tt.caller), tt.body, tt.headers)
 			text, line := s.nextLine(t)
 			if status != tt.status || !strings.Contains(answer, tt.answer) {
 				t.Errorf("status %d, answer %s; want %d and %q", status, answer, tt.status, tt.answer)
@@ -109,13 +111,13 @@ func TestCallsAreLoggedWithoutPersonalData(t *testing.T) {
 	ctx := rivta.WithCorrelationID(t.Context(), id)
 	client := s.client(t)
 	person := s.id(t, "both_channels")
-	record := must(client.Get(ctx, person))(t)
-	checkLine(t, s, person, logLine{Operation: "GetPersonContactInformationUnrestricted", Caller: worker, Outcome: "ok", Blame: "none", CorrelationID: id})
-	update := unchanged(*record)
+	get, write := personv4.GetOperation(true).Name, personv4.UpdateOperation(true).Name
+	update := contracttest.Unchanged(*must(client.Get(ctx, person))(t))
+	checkLine(t, s, person, logLine{get, worker, "ok", "none", id, ""})
 	must(client.Update(ctx, update))(t)
-	checkLine(t, s, person, logLine{Operation: "UpdatePersonContactInformationUnrestricted", Caller: worker, Outcome: "ok", Blame: "none", CorrelationID: id})
+	checkLine(t, s, person, logLine{write, worker, "ok", "none", id, ""})
 	must(client.Update(ctx, update))(t)
-	checkLine(t, s, person, logLine{Operation: "UpdatePersonContactInformationUnrestricted", Caller: worker, Outcome: "error:stale_version", Blame: "client", CorrelationID: id})
+	checkLine(t, s, person, logLine{write, worker, "error:stale_version", "client", id, ""})
 }
 
 func checkLine(t *testing.T, s served, person personv4.ID, want logLine) {
@@ -137,12 +139,12 @@ func TestDatabaseTroubleIsAServerFault(t *testing.T) {
 	if _, err := s.pool.Exec(t.Context(), `alter table register.persons rename to gone`); err != nil {
 		t.Fatal(err)
 	}
-	status, answer := s.post(t.Context(), t, s.as(t, worker), message(fmt.Sprintf(addressHeader, address), ""), soapHeaders())
+	status, answer := s.post(t.Context(), t, s.HTTP(t, worker), message(fmt.Sprintf(addressHeader, address), ""), soapHeaders())
 	if status != 500 || !strings.Contains(answer, "Server") || strings.Contains(answer, "gone") || strings.Contains(answer, "persons") {
 		t.Errorf("status %d, answer %s", status, answer)
 	}
 	text, line := s.nextLine(t)
-	if line.Outcome != "fault_Server" || line.Blame != "us" || !strings.Contains(text, "SQLSTATE 42P01") {
+	if line.Outcome != "fault_Server" || line.Blame != "us" || !strings.Contains(text, `"SQLSTATE 42P01"`) {
 		t.Errorf("logged %s", text)
 	}
 }
@@ -155,8 +157,8 @@ func TestRequestsThatAreNoCallsAreLoggedToo(t *testing.T) {
 		{http.MethodDelete, personv4.GetOperation(true).Path(), "http_405", "client"},
 		{http.MethodGet, personv4.GetOperation(true).Path() + "?wsdl", "http_200", "none"},
 	} {
-		request := must(http.NewRequestWithContext(t.Context(), tt.method, s.server.URL+tt.path, nil))(t)
-		response := must(s.as(t, worker).Do(request))(t)
+		request := must(http.NewRequestWithContext(t.Context(), tt.method, s.URL+tt.path, nil))(t)
+		response := must(s.HTTP(t, worker).Do(request))(t)
 		_, _ = io.Copy(io.Discard, response.Body)
 		response.Body.Close()
 		text, line := s.nextLine(t)
@@ -167,29 +169,22 @@ func TestRequestsThatAreNoCallsAreLoggedToo(t *testing.T) {
 	}
 }
 
-func TestCertificateOfAnotherAuthority(t *testing.T) {
+func TestCertificatesOfOthersAreNotLetIn(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	other := must(testca.New(time.Now()))(t)
-	for name, client := range map[string]*http.Client{
-		"of another authority": s.with(t, other, worker),
-		"none":                 {Transport: s.withoutCertificate(t)},
-	} {
-		response, err := client.Get(s.server.URL)
+	certPEM, keyPEM, err := must(testca.New(time.Now()))(t).Issue("system", worker)
+	foreign := must(tls.X509KeyPair(certPEM, keyPEM))(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, certificates := range map[string][]tls.Certificate{"of another authority": {foreign}, "none": nil} {
+		client := s.HTTP(t, worker)
+		client.Transport.(*http.Transport).TLSClientConfig.Certificates = certificates
+		response, err := client.Get(s.URL)
 		if err == nil {
 			response.Body.Close()
 			t.Errorf("certificate %s: the register answered %s", name, response.Status)
 		}
 	}
 	s.record(t, "empty") // and it still serves those it knows
-}
-
-func (s served) withoutCertificate(t *testing.T) http.RoundTripper {
-	t.Helper()
-	transport, ok := s.as(t, worker).Transport.(*http.Transport)
-	if !ok {
-		t.Fatal("not the transport that tests use")
-	}
-	transport.TLSClientConfig.Certificates = nil
-	return transport
 }

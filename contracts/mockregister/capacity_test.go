@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"testing"
 
+	"contactsync/contracts/contracttest"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 )
@@ -16,7 +17,7 @@ func TestStatementsPerCall(t *testing.T) {
 	id := personv4.ID{Root: person.Root, Extension: person.Extension}
 	var record *personv4.Record
 	update := func() {
-		must(w.Update(t.Context(), rivta.Caller{}, unchanged(*record), true))(t)
+		must(w.Update(t.Context(), rivta.Caller{}, contracttest.Unchanged(*record), true))(t)
 	}
 	for _, tt := range []struct {
 		name string

@@ -67,8 +67,7 @@ func (p person) record() (*personv4.Record, error) {
 // stored is a record's content as kept in the database: the contract's own canonical XML, so that whatever a caller sent
 // comes back byte for byte. An empty record of which nobody is the author takes no room.
 func stored(record personv4.Record) (string, error) {
-	if record.Entries == nil && record.ContactPersons == nil && record.OptoutPaper == nil && record.Unknown == nil &&
-		record.Actor == nil {
+	if len(record.Entries)+len(record.ContactPersons)+len(record.Unknown) == 0 && record.OptoutPaper == nil && record.Actor == nil {
 		return "", nil
 	}
 	text, err := personv4.MarshalRecord(record)

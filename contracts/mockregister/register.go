@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -57,7 +58,7 @@ func New(config Config) (*Register, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Register{config.Pool, clock{config.Now, zone}, config.Log, config.LogicalAddress, config.Callers}, nil
+	return &Register{config.Pool, clock{config.Now, zone}, config.Log, config.LogicalAddress, maps.Clone(config.Callers)}, nil
 }
 
 func required(given bool, name string) error {

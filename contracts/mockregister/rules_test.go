@@ -3,12 +3,15 @@ package mockregister
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"contactsync/contracts/contracttest"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 
@@ -24,19 +27,41 @@ func TestEveryTestPersonCanBeReadAndWrittenBackUnchanged(t *testing.T) {
 		}
 		s.now.pass(time.Minute)
 		before := s.record(t, state)
-		result, err := s.client(t).Update(t.Context(), unchanged(before))
+		result, err := s.client(t).Update(t.Context(), contracttest.Unchanged(before))
 		if err != nil || !result.OK {
 			t.Fatalf("%s: update: %s %s, error %v", state, result.Code, result.Text, err)
 		}
 		after := s.record(t, state)
-		if diff := cmp.Diff(wire(t, before), wire(t, after)); diff != "" {
+		if diff := cmp.Diff(contracttest.Rest(t, before), contracttest.Rest(t, after)); diff != "" {
 			t.Errorf("%s: record (-before +after):\n%s", state, diff)
 		}
-		if diff := cmp.Diff(wire(t, after), wire(t, *result.Record)); diff != "" {
+		if diff := cmp.Diff(contracttest.Rest(t, after), contracttest.Rest(t, *result.Record)); diff != "" {
 			t.Errorf("%s: record (-read +answered):\n%s", state, diff)
 		}
 		if after.Version <= before.Version || after.Version != result.Record.Version {
 			t.Errorf("%s: version %s follows %s, answered %s", state, after.Version, before.Version, result.Record.Version)
+		}
+	}
+}
+
+// The same without our own client: the bytes of the answer stay, whatever the record holds.
+func TestAnswersStayByteEqual(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	changes := regexp.MustCompile(`<version [^>]*>.*?</version>|` +
+		`<updatePersonContactInformationActor .*?</updatePersonContactInformationActor>`)
+	for _, state := range []string{"contact_persons", "staff_entries", "paper_opt_out", "secrecy"} {
+		ask := strings.Replace(message(fmt.Sprintf(addressHeader, address), ""), plantedPerson, s.persons[state].Extension, 1)
+		_, before := s.post(t.Context(), t, s.HTTP(t, worker), ask, soapHeaders())
+		if result := must(s.client(t).Update(t.Context(), contracttest.Unchanged(s.record(t, state))))(t); !result.OK {
+			t.Fatal(result.Code)
+		}
+		_, after := s.post(t.Context(), t, s.HTTP(t, worker), ask, soapHeaders())
+		if diff := cmp.Diff(changes.ReplaceAllString(before, ""), changes.ReplaceAllString(after, "")); diff != "" {
+			t.Errorf("%s: answer (-before +after):\n%s", state, diff)
+		}
+		if n := len(changes.FindAllString(after, -1)); n != 2 || before == after {
+			t.Errorf("%s: %d of version and actor are in the answer, want both", state, n)
 		}
 	}
 }
@@ -46,7 +71,7 @@ func TestUpdateRemovesOneEntryAndNothingElse(t *testing.T) {
 	s := serve(t)
 	record := s.record(t, "staff_entries")
 	own := func(e personv4.Entry) bool { return e.Type == typePhone && e.Use != nil && *e.Use == useMobile }
-	update := unchanged(record)
+	update := contracttest.Unchanged(record)
 	update.Entries = slices.DeleteFunc(slices.Clone(record.Entries), own)
 	if result := must(s.client(t).Update(t.Context(), update))(t); !result.OK {
 		t.Fatal(result.Code)
@@ -54,10 +79,10 @@ func TestUpdateRemovesOneEntryAndNothingElse(t *testing.T) {
 	removed := record.Entries[slices.IndexFunc(record.Entries, own)]
 	alone, none := record, record
 	alone.Entries, none.Entries = []personv4.Entry{removed}, nil
-	prefix, suffix, _ := strings.Cut(wire(t, none), "<protectedPersonIndicator")
-	entry := strings.TrimSuffix(strings.TrimPrefix(wire(t, alone), prefix), "<protectedPersonIndicator"+suffix)
-	want := strings.Replace(wire(t, record), entry, "", 1)
-	if diff := cmp.Diff(want, wire(t, s.record(t, "staff_entries"))); diff != "" || entry == "" {
+	prefix, suffix, _ := strings.Cut(contracttest.Rest(t, none), "<protectedPersonIndicator")
+	entry := strings.TrimSuffix(strings.TrimPrefix(contracttest.Rest(t, alone), prefix), "<protectedPersonIndicator"+suffix)
+	want := strings.Replace(contracttest.Rest(t, record), entry, "", 1)
+	if diff := cmp.Diff(want, contracttest.Rest(t, s.record(t, "staff_entries"))); diff != "" || entry == "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
 }
@@ -66,7 +91,7 @@ func TestUpdateStoresTheActorWithTheRegistersTime(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	s.now.pass(time.Hour)
-	update := unchanged(s.record(t, "empty"))
+	update := contracttest.Unchanged(s.record(t, "empty"))
 	update.Actor = personv4.Actor{
 		ID: personv4.ID{Root: "1.2.752.129.2.1.4.1", Extension: "SE2321000016-TEST"},
 		Professional: &personv4.Professional{
@@ -89,7 +114,7 @@ func TestFlagsAreTheRegistersOwn(t *testing.T) {
 	for state, want := range map[string][2]bool{
 		"empty": {false, false}, "secrecy": {true, false}, "protected_registration": {false, true},
 	} {
-		if result := must(s.client(t).Update(t.Context(), unchanged(s.record(t, state))))(t); !result.OK {
+		if result := must(s.client(t).Update(t.Context(), contracttest.Unchanged(s.record(t, state))))(t); !result.OK {
 			t.Fatal(result.Code)
 		}
 		record := s.record(t, state)
@@ -102,16 +127,16 @@ func TestFlagsAreTheRegistersOwn(t *testing.T) {
 func TestRestrictedReadBlanksProtectedPersons(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	restricted := s.clientOf(t, clinic, true)
+	restricted := s.Client(t, clinic, address, true)
 	for _, state := range []string{"secrecy", "protected_registration"} {
-		if result := must(s.client(t).Update(t.Context(), unchanged(s.record(t, state))))(t); !result.OK {
+		if result := must(s.client(t).Update(t.Context(), contracttest.Unchanged(s.record(t, state))))(t); !result.OK {
 			t.Fatal(result.Code)
 		}
 		all := s.record(t, state)
 		seen := must(restricted.Get(t.Context(), s.id(t, state)))(t)
 		want := personv4.Record{Version: all.Version, Person: all.Person,
 			ProtectedPerson: all.ProtectedPerson, ProtectedPopulation: all.ProtectedPopulation}
-		if string(must(personv4.MarshalRecord(*seen))(t)) != string(must(personv4.MarshalRecord(want))(t)) {
+		if contracttest.Wire(t, *seen) != contracttest.Wire(t, want) {
 			t.Errorf("%s: the restricted contract shows more or less than version and flags", state)
 		}
 		if len(all.Entries) == 0 || all.Actor == nil {
@@ -119,7 +144,7 @@ func TestRestrictedReadBlanksProtectedPersons(t *testing.T) {
 		}
 	}
 	open := must(restricted.Get(t.Context(), s.id(t, "both_channels")))(t)
-	if wire(t, *open) != wire(t, s.record(t, "both_channels")) {
+	if contracttest.Rest(t, *open) != contracttest.Rest(t, s.record(t, "both_channels")) {
 		t.Error("the restricted contract shows less of a person without protection")
 	}
 }
@@ -127,11 +152,18 @@ func TestRestrictedReadBlanksProtectedPersons(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	unrestricted, restricted := s.client(t), s.clientOf(t, clinic, true)
+	unrestricted, restricted := s.client(t), s.Client(t, clinic, address, true)
 	noVersion := func(u *personv4.Update) { u.VersionToUpdate = "" }
 	staleVersionGiven := func(u *personv4.Update) { u.VersionToUpdate = "20200101000000" }
 	noVersionAtAll := func(u *personv4.Update) { u.VersionToUpdate = "no date at all" }
 	optout := func(u *personv4.Update) { u.OptoutPaper = new(true) }
+	refusedNotification := func(u *personv4.Update) {
+		optout(u)
+		u.Entries = slices.Clone(u.Entries)
+		for i := range u.Entries {
+			u.Entries[i].DigitalNotification = new(false)
+		}
+	}
 	asIs := func(*personv4.Update) {}
 	for _, tt := range []struct {
 		name   string
@@ -144,7 +176,7 @@ func TestRefusals(t *testing.T) {
 		{"with an older version", unrestricted, "both_channels", staleVersionGiven, "stale_version"},
 		{"with what is no version", unrestricted, "both_channels", noVersionAtAll, "stale_version"},
 		{"no paper and no digital notification", unrestricted, "empty", optout, "optout_needs_notification"},
-		{"no paper and digital notification refused", unrestricted, "staff_entries", optout, "optout_needs_notification"},
+		{"no paper and digital notification refused", unrestricted, "both_channels", refusedNotification, "optout_needs_notification"},
 		{"a deceased person", unrestricted, "deceased", asIs, "person_deceased"},
 		{"a deceased person without a version", unrestricted, "deceased", noVersion, "person_deceased"},
 		{"a deceased person with an older version", unrestricted, "deceased", staleVersionGiven, "person_deceased"},
@@ -154,12 +186,12 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := s.record(t, tt.state)
-			update := unchanged(before)
+			update := contracttest.Unchanged(before)
 			tt.change(&update)
 			result := must(tt.client.Update(t.Context(), update))(t)
 			checkRefusal(t, result, tt.want)
 			after := s.record(t, tt.state)
-			if before.Version != after.Version || wire(t, before) != wire(t, after) {
+			if before.Version != after.Version || contracttest.Rest(t, before) != contracttest.Rest(t, after) {
 				t.Error("a refused update changed the record")
 			}
 		})
@@ -188,14 +220,21 @@ func TestUnknownPerson(t *testing.T) {
 	checkRefusal(t, must(s.client(t).Update(t.Context(), update))(t), "person_unknown")
 }
 
-func TestUpdateThatNoRecordCanHold(t *testing.T) {
+func TestUpdatesThatNoRecordCanHold(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	update := unchanged(s.record(t, "both_channels"))
-	update.Unknown = []rivta.Element{{Name: xml.Name{Space: personv4.Namespace, Local: "later"}}}
-	_, err := s.client(t).Update(t.Context(), update)
-	if fault, ok := errors.AsType[*rivta.Fault](err); !ok || fault.Code != rivta.FaultClient {
-		t.Errorf("error %v, want a Client fault", err)
+	record := s.record(t, "both_channels")
+	foreign, large := contracttest.Unchanged(record), contracttest.Unchanged(record)
+	foreign.Unknown = []rivta.Element{{Name: xml.Name{Space: personv4.Namespace, Local: "later"}}}
+	large.Entries = []personv4.Entry{{Type: typeMail, Comment: new(strings.Repeat("x", maxContent))}}
+	for name, update := range map[string]personv4.Update{"of the core namespace": foreign, "too large": large} {
+		_, err := s.client(t).Update(t.Context(), update)
+		if fault, ok := errors.AsType[*rivta.Fault](err); !ok || fault.Code != rivta.FaultClient {
+			t.Errorf("%s: error %v, want a Client fault", name, err)
+		}
+	}
+	if s.record(t, "both_channels").Version != record.Version {
+		t.Error("the record changed")
 	}
 }
 
@@ -206,7 +245,7 @@ func TestOptoutWithNotificationIsKept(t *testing.T) {
 	if record.OptoutPaper == nil || !*record.OptoutPaper || !mayNotify(record.Entries) {
 		t.Fatal("the test person does not fit its state")
 	}
-	update := unchanged(record)
+	update := contracttest.Unchanged(record)
 	update.Entries = nil
 	checkRefusal(t, must(s.client(t).Update(t.Context(), update))(t), "optout_needs_notification")
 	update.OptoutPaper = new(false)
@@ -218,7 +257,7 @@ func TestOptoutWithNotificationIsKept(t *testing.T) {
 func TestOfUpdatesOfOneVersionOnlyOneSucceeds(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	update := unchanged(s.record(t, "both_channels"))
+	update := contracttest.Unchanged(s.record(t, "both_channels"))
 	client := s.client(t)
 	var ok, stale atomic.Int32
 	atOnce(32, func() {
@@ -239,7 +278,7 @@ func TestOfUpdatesOfOneVersionOnlyOneSucceeds(t *testing.T) {
 func TestRights(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	read, update := s.record(t, "both_channels"), unchanged(s.record(t, "both_channels"))
+	read, update := s.record(t, "both_channels"), contracttest.Unchanged(s.record(t, "both_channels"))
 	stranger := "SE2321000016-CSX1"
 	for _, tt := range []struct {
 		caller                                                string
@@ -251,7 +290,7 @@ func TestRights(t *testing.T) {
 		{stranger, false, false, false, false},
 	} {
 		for _, restricted := range []bool{true, false} {
-			client := s.clientOf(t, tt.caller, restricted)
+			client := s.Client(t, tt.caller, address, restricted)
 			mayRead, mayWrite := tt.getUnrestricted, tt.writeUnrestricted
 			if restricted {
 				mayRead, mayWrite = tt.get, tt.writeAllowed

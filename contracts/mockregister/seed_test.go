@@ -11,10 +11,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-func TestMigrateByTwoAtOnce(t *testing.T) {
+func TestMigrateByThreeAtOnce(t *testing.T) {
 	t.Parallel()
 	pool := emptyDatabase(t)
-	atOnce(2, func() {
+	atOnce(3, func() {
 		if err := Migrate(t.Context(), pool); err != nil {
 			t.Error(err)
 		}

@@ -1,45 +1,30 @@
 package mockregister
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
-	"log"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
+	"strings"
 	"testing"
-	"time"
 
+	"contactsync/contracts/contracttest"
 	"contactsync/contracts/personv4"
-	"contactsync/contracts/rivta"
-	"contactsync/contracts/testca"
 )
 
 // served is a seeded register behind mutual TLS.
 type served struct {
 	world
-	server *httptest.Server
-	ca     *testca.CA
-	lines  chan string // what the register logs, a line for each call
+	contracttest.Served
+	lines chan string // what the register logs, a line for each request
 }
 
 func serve(t *testing.T) served {
 	t.Helper()
 	lines := make(chan string, 1000)
 	w := seeded(t, slog.NewJSONHandler(lineWriter(lines), nil))
-	ca := must(testca.New(time.Now()))(t)
-	server := httptest.NewUnstartedServer(w.Handler())
-	certPEM, keyPEM, err := ca.Issue("register", "", "127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.TLS = must(ca.ServerTLS(certPEM, keyPEM))(t)
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	return served{w, server, ca, lines}
+	return served{w, contracttest.Serve(t, w.Handler()), lines}
 }
 
 // lineWriter hands on each line that is written.
@@ -73,38 +58,15 @@ type logLine struct {
 	LogID         string `json:"log_id"`
 }
 
-// as is an HTTP client with the certificate of a system. An empty HSA-id leaves SERIALNUMBER out.
-func (s served) as(t *testing.T, hsaID string) *http.Client {
-	t.Helper()
-	return s.with(t, s.ca, hsaID)
-}
-
-// with is an HTTP client with a certificate of any authority, for a register that knows only its own.
-func (s served) with(t *testing.T, issuer *testca.CA, hsaID string) *http.Client {
-	t.Helper()
-	certPEM, keyPEM, err := issuer.Issue("system", hsaID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := must(s.ca.ClientTLS(certPEM, keyPEM))(t)
-	transport := &http.Transport{TLSClientConfig: config}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport}
-}
-
 // client speaks the Unrestricted contracts as a system that may do everything.
-func (s served) client(t *testing.T) *personv4.Client { return s.clientOf(t, worker, false) }
-
-func (s served) clientOf(t *testing.T, hsaID string, restricted bool) *personv4.Client {
+func (s served) client(t *testing.T) *personv4.Client {
 	t.Helper()
-	return must(personv4.NewClient(personv4.ClientConfig{Restricted: restricted, ClientConfig: rivta.ClientConfig{
-		BaseURL: s.server.URL, LogicalAddress: address, HTTP: s.as(t, hsaID),
-	}}))(t)
+	return s.Client(t, worker, address, false)
 }
 
-func (s served) id(t *testing.T, state string) personv4.ID {
+func (w world) id(t *testing.T, state string) personv4.ID {
 	t.Helper()
-	p, ok := s.persons[state]
+	p, ok := w.persons[state]
 	if !ok {
 		t.Fatalf("nobody is %s", state)
 	}
@@ -116,50 +78,20 @@ func (s served) record(t *testing.T, state string) personv4.Record {
 	t.Helper()
 	record, err := s.client(t).Get(t.Context(), s.id(t, state))
 	if err != nil || record == nil {
-		t.Fatalf("get %s: record %v, error %v", state, record, err)
+		t.Fatalf("get %s: record given %t, error %v", state, record != nil, err)
 	}
 	return *record
-}
-
-// unchanged is an update that writes back what was read.
-func unchanged(record personv4.Record) personv4.Update {
-	return personv4.Update{
-		Actor:           personv4.Actor{ID: record.Person},
-		Person:          record.Person,
-		VersionToUpdate: record.Version,
-		Entries:         record.Entries,
-		ContactPersons:  record.ContactPersons,
-		OptoutPaper:     record.OptoutPaper,
-		Unknown:         record.Unknown,
-	}
-}
-
-// wire is a record as bytes on the wire, apart from what every update changes: version and actor.
-func wire(t *testing.T, record personv4.Record) string {
-	t.Helper()
-	record.Version, record.Actor = "20000101000000", nil
-	return string(must(personv4.MarshalRecord(record))(t))
 }
 
 // post sends a message to the operation that reads, and returns status and answer.
 func (s served) post(ctx context.Context, t *testing.T, as *http.Client, body string, headers http.Header) (int, string) {
 	t.Helper()
-	op := personv4.GetOperation(true)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.server.URL+op.Path(), bytes.NewBufferString(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	address := s.URL + personv4.GetOperation(true).Path()
+	request := must(http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(body)))(t)
 	request.Header = headers
-	response, err := as.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	response := must(as.Do(request))(t)
 	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(text)
+	return response.StatusCode, string(must(io.ReadAll(response.Body))(t))
 }
 
 // must makes must(f())(t) end the test when f returned an error.

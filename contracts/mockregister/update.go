@@ -35,7 +35,8 @@ func optoutNeedsNotification() refusal {
 }
 
 func versionMissing() refusal {
-	return refusal{"version_missing", "Ändringen anger inte vilken version av uppgifterna den utgår från. Läs uppgifterna på nytt."}
+	return refusal{"version_missing",
+		"Ändringen anger inte vilken version av uppgifterna den utgår från. Läs uppgifterna på nytt."}
 }
 
 func staleVersion() refusal {
@@ -77,7 +78,7 @@ func (r *Register) replace(
 ) (*personv4.Record, error) {
 	record := r.updated(update, next)
 	content, err := stored(record)
-	if err != nil {
+	if err != nil || len(content) > maxContent {
 		return nil, unstorable()
 	}
 	var protectedPopulation bool
@@ -92,10 +93,14 @@ func (r *Register) replace(
 	return &record, err
 }
 
-// unstorable is the fault for an update that is valid by the schema and yet no record can hold: its further elements may be
-// of the core namespace, those of a record may not.
+// maxContent bounds a record, in bytes of XML, so that it always fits into the update (1 MiB at most) that removes something
+// from it: a record too large to be written back could never follow a person's No.
+const maxContent = 512 << 10
+
+// unstorable is the fault for an update that is valid by the schema and yet becomes no record: it is too large, or its
+// further elements are of the core namespace, which a record cannot have.
 func unstorable() *rivta.Fault {
-	return &rivta.Fault{Code: rivta.FaultClient, String: "the update holds an element that a record cannot hold"}
+	return &rivta.Fault{Code: rivta.FaultClient, String: "the update holds more than a record can hold"}
 }
 
 // updated is the record that the update asks for. The register, not the caller, says when it was made.
