@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	embeddedpostgres "github.com/fergusstrange/embedded-postgres"
+	"github.com/fergusstrange/embedded-postgres"
 )
 
 // BinariesEnv names the environment variable for Config.Binaries.
