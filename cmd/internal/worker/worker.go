@@ -30,13 +30,13 @@ import (
 
 // Config of a worker. All fields are required unless they say otherwise.
 type Config struct {
-	Brokers        []string      // Kafka, host:port
-	Pool           *pgxpool.Pool // on a database with the schema "sync"
-	Pepper         []byte        // of the pseudonyms
-	Source         string        // this worker in its outcomes, urn:hsaid:…
-	RegisterURL    string        // https://host:port
-	LogicalAddress string        // of the register
-	TLS            *tls.Config   // with the worker's client certificate
+	Brokers        []string       // Kafka, host:port
+	Pool           *pgxpool.Pool  // on a database with the schema "sync"
+	Pepper         []byte         // of the pseudonyms
+	Source         string         // this worker in its outcomes, urn:hsaid:…
+	RegisterURL    string         // https://host:port
+	LogicalAddress string         // of the register
+	TLS            *tls.Config    // with the worker's client certificate
 	Rules          eservice.Rules // may be nil: every e-service may speak for residents and guardians
 	Log            *slog.Logger
 	Metrics        prometheus.Registerer

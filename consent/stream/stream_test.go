@@ -1,0 +1,334 @@
+package stream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/goleak"
+
+	"contactsync/consent/stream"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const topic = "decisions"
+
+// broker is an in-process Kafka with one topic of three partitions.
+func broker(t *testing.T) stream.Config {
+	t.Helper()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	return stream.Config{Brokers: cluster.ListenAddrs()}
+}
+
+func publish(t *testing.T, c stream.Config, messages ...stream.Message) {
+	t.Helper()
+	p, err := stream.NewPublisher(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Publish(t.Context(), messages...), p.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// numbered makes messages whose values are numbers, over a hundred keys.
+func numbered(from, to int) []stream.Message {
+	var out []stream.Message
+	for i := from; i < to; i++ {
+		out = append(out, stream.Message{Topic: topic, Key: fmt.Append(nil, i%100), Value: fmt.Append(nil, i),
+			Headers: []stream.Header{{Key: "n", Value: fmt.Append(nil, i)}, {Key: "n", Value: []byte("again")}}})
+	}
+	return out
+}
+
+// collector is a handler that remembers. Its durable offsets are shared by all members, as a database would be.
+type collector struct {
+	mu      sync.Mutex
+	fail    int // so many batches fail
+	records []stream.Record
+	batches []stream.Batch
+	lost    []stream.Loss
+	changed chan struct{}
+}
+
+func newCollector() *collector { return &collector{changed: make(chan struct{}, 1)} }
+
+func (c *collector) Assigned(_ context.Context, _ string, assigned []stream.Assignment) ([]int64, error) {
+	starts := make([]int64, len(assigned))
+	for i, a := range assigned {
+		starts[i] = a.LogStart
+		if a.Committed >= 0 {
+			starts[i] = a.Committed
+		}
+	}
+	return starts, nil
+}
+
+func (c *collector) Handle(_ context.Context, b stream.Batch) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer c.tell()
+	if c.fail > 0 {
+		c.fail--
+		return errors.New("database away")
+	}
+	c.records, c.batches = append(c.records, b.Records...), append(c.batches, b)
+	return nil
+}
+
+func (c *collector) Lost(_ context.Context, l stream.Loss) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = append(c.lost, l)
+	c.tell()
+}
+
+func (c *collector) tell() {
+	select {
+	case c.changed <- struct{}{}:
+	default:
+	}
+}
+
+// until waits for the condition, which is asked under the lock.
+func (c *collector) until(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for {
+		c.mu.Lock()
+		ok := is()
+		c.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-c.changed:
+		case <-deadline:
+			t.Fatalf("%s: not within 30 s", what)
+		}
+	}
+}
+
+func (c *collector) values() map[string]int {
+	seen := map[string]int{}
+	for _, r := range c.records {
+		seen[string(r.Value)]++
+	}
+	return seen
+}
+
+// consume runs a member until stop is called, which waits for its end.
+func consume(t *testing.T, c stream.Config, h stream.Handler) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- stream.Consume(ctx, stream.ConsumeConfig{Config: c, Group: "g", Topic: topic, MaxBatch: 50,
+			Log: slog.New(slog.DiscardHandler), SessionTimeout: 6 * time.Second}, h)
+	}()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+func TestEveryRecordIsHandledInOrder(t *testing.T) {
+	c := broker(t)
+	publish(t, c, numbered(0, 1000)...)
+	h := newCollector()
+	consume(t, c, h)
+	h.until(t, "1000 records", func() bool { return len(h.records) >= 1000 })
+	last := map[string]int{}
+	for _, r := range h.records {
+		var n int
+		_, _ = fmt.Sscan(string(r.Value), &n)
+		if before, ok := last[string(r.Key)]; ok && before >= n {
+			t.Fatalf("key %s: %d came after %d", r.Key, n, before)
+		}
+		last[string(r.Key)] = n
+		want := []stream.Header{{Key: "n", Value: r.Value}, {Key: "n", Value: []byte("again")}}
+		if !slices.EqualFunc(r.Headers, want, func(a, b stream.Header) bool { return a.Key == b.Key && string(a.Value) == string(b.Value) }) {
+			t.Fatalf("headers %q", r.Headers)
+		}
+	}
+	next := map[int]int64{}
+	for _, b := range h.batches {
+		if len(b.Records) > 50 || b.Records[0].Offset != next[b.Partition] || b.HighWatermark < b.Next {
+			t.Fatalf("batch of %d records at %d to %d of %d, after %d", len(b.Records), b.Records[0].Offset, b.Next, b.HighWatermark, next[b.Partition])
+		}
+		next[b.Partition] = b.Next
+	}
+}
+
+func TestFailedBatchIsHandledAgain(t *testing.T) {
+	c := broker(t)
+	publish(t, c, numbered(0, 10)...)
+	h := newCollector()
+	h.fail = 2
+	consume(t, c, h)
+	h.until(t, "all records", func() bool { return len(h.values()) == 10 })
+}
+
+func TestRestartGoesOnWhereItStopped(t *testing.T) {
+	c := broker(t)
+	publish(t, c, numbered(0, 300)...)
+	first := newCollector()
+	stop := consume(t, c, first)
+	first.until(t, "300 records", func() bool { return len(first.records) == 300 })
+	stop() // the final commit comes before the end
+
+	publish(t, c, numbered(300, 310)...)
+	second := newCollector()
+	consume(t, c, second)
+	second.until(t, "the new records", func() bool { return len(second.values()) >= 10 })
+	for v, times := range second.values() {
+		if len(v) != 3 || v < "300" || times != 1 {
+			t.Errorf("record %s was handled %d times after the restart", v, times)
+		}
+	}
+}
+
+func TestMembersComeAndGo(t *testing.T) {
+	c := broker(t)
+	h := newCollector() // shared, as the database is
+	publish(t, c, numbered(0, 500)...)
+	stopFirst := consume(t, c, h)
+	h.until(t, "some records", func() bool { return len(h.records) > 0 })
+	consume(t, c, h)
+	publish(t, c, numbered(500, 1000)...)
+	h.until(t, "1000 records", func() bool { return len(h.values()) == 1000 })
+	stopFirst()
+	publish(t, c, numbered(1000, 1500)...)
+	h.until(t, "1500 records", func() bool { return len(h.values()) == 1500 })
+}
+
+func client(t *testing.T, c stream.Config, options ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	k, err := kgo.NewClient(append(options, kgo.SeedBrokers(c.Brokers...))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Close)
+	return k
+}
+
+// What retention deletes before it was read is gone: that must be loud, and the rest must be read.
+func TestDeletedRecordsAreReported(t *testing.T) {
+	c := broker(t)
+	publish(t, c, numbered(0, 300)...)
+	first := newCollector()
+	stop := consume(t, c, first)
+	first.until(t, "300 records", func() bool { return len(first.records) == 300 })
+	stop()
+	committed := map[int]int64{}
+	for _, b := range first.batches {
+		committed[b.Partition] = b.Next
+	}
+
+	publish(t, c, numbered(300, 600)...)
+	deleteRecords(t, c, 0, committed[0]+10)
+	second := newCollector()
+	consume(t, c, second)
+	second.until(t, "a loss", func() bool { return len(second.lost) > 0 })
+	want := stream.Loss{Topic: topic, Partition: 0, From: committed[0], To: committed[0] + 10}
+	if second.lost[0] != want {
+		t.Errorf("lost %+v, want %+v", second.lost[0], want)
+	}
+	second.until(t, "the rest", func() bool { return len(second.values()) == 290 })
+}
+
+func deleteRecords(t *testing.T, c stream.Config, partition int32, before int64) {
+	t.Helper()
+	request := kmsg.NewPtrDeleteRecordsRequest()
+	asked := kmsg.NewDeleteRecordsRequestTopic()
+	asked.Topic = topic
+	p := kmsg.NewDeleteRecordsRequestTopicPartition()
+	p.Partition, p.Offset = partition, before
+	asked.Partitions = append(asked.Partitions, p)
+	request.Topics = append(request.Topics, asked)
+	response, err := request.RequestWith(t.Context(), client(t, c))
+	if err != nil || response.Topics[0].Partitions[0].ErrorCode != 0 {
+		t.Fatalf("delete records: %v %+v", err, response)
+	}
+}
+
+// Markers of transactions are passed, and their records marked: nobody can tell whether they were aborted.
+func TestTransactionsAreMarked(t *testing.T) {
+	c := broker(t)
+	k := client(t, c, kgo.TransactionalID("tx"), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	for _, commit := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit} {
+		if err := k.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.ProduceSync(t.Context(), kgo.StringRecord("tx")).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.EndTransaction(t.Context(), commit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := k.ProduceSync(t.Context()).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	plain := client(t, c, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err := plain.ProduceSync(t.Context(), kgo.StringRecord("plain")).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	h := newCollector()
+	consume(t, c, h)
+	h.until(t, "the plain record", func() bool { return h.values()["plain"] == 1 })
+	if got := h.values()["tx"]; got != 2 {
+		t.Errorf("%d transactional records", got)
+	}
+	for _, r := range h.records {
+		if r.Transactional != (string(r.Value) == "tx") {
+			t.Errorf("record %s: transactional %t", r.Value, r.Transactional)
+		}
+	}
+}
+
+func TestPublishFailsWhenTheBrokerRejects(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, topic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	cluster.ControlKey(int16(kmsg.Produce), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		return nil, errors.New("no"), true
+	})
+	p, err := stream.NewPublisher(stream.Config{Brokers: cluster.ListenAddrs()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if err := p.Publish(t.Context(), numbered(0, 1)...); err == nil {
+		t.Error("a rejected record counts as published")
+	}
+}
+
+func TestConfigNeedsABroker(t *testing.T) {
+	if _, err := stream.NewPublisher(stream.Config{}); err == nil {
+		t.Error("a publisher without a broker")
+	}
+	if err := stream.Consume(t.Context(), stream.ConsumeConfig{}, newCollector()); err == nil {
+		t.Error("a consumer without a broker")
+	}
+}
