@@ -179,16 +179,13 @@ func (r *reader) value() {
 // maxValue is longer than any value of any channel, and short enough to be judged at once.
 const maxValue = 1 << 10
 
+// judgeText judges what has nothing to do with the channel; blank and control characters are judged with it.
 func judgeText(raw string, isText, absent bool) reason.Code {
 	switch {
 	case absent:
 		return reason.ValueEmpty
 	case !isText:
 		return reason.ValueNotText
-	case strings.TrimSpace(raw) == "":
-		return reason.ValueEmpty
-	case strings.ContainsFunc(raw, unicode.IsControl):
-		return reason.ValueControlCharacters
 	case len(raw) > maxValue:
 		return reason.ValueTooLong
 	}

@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"log/slog"
@@ -211,9 +212,29 @@ func TestOneOfTwoDecisionsSaysWithdraw(t *testing.T) {
 
 func TestTwoDifferentDataStopEverything(t *testing.T) {
 	t.Parallel()
-	body := structured(t, "withdraw", nil)
-	twice := append([]byte(`{"data":{"person":{"root":"1","extension":"2"}},`), body[1:]...)
+	_, other := withdrawn().Binary()
+	other = bytes.Replace(other, []byte("email"), []byte("mobile"), 1)
+	twice := fmt.Appendf(nil, `{"data":%s,%s`, other, structured(t, "withdraw", nil)[1:])
 	wantRefused(t, event.Read([]event.Header{cloudEvent}, twice, now), reason.FormJSON)
+}
+
+func TestAnAttributeThatStandsThereTwice(t *testing.T) {
+	t.Parallel()
+	for base, want := range map[string]reason.Code{"share": reason.FormJSON, "withdraw": ""} {
+		twice := append([]byte(`{"source":"urn:hsaid:SE2321000016-ES02",`), structured(t, base, nil)[1:]...)
+		wantRefused(t, event.Read([]event.Header{cloudEvent}, twice, now), want)
+	}
+}
+
+func TestANameThatStandsTwiceFurtherDown(t *testing.T) {
+	t.Parallel()
+	headers, value := shared().Binary()
+	for _, object := range []string{`"actor":{`, `"id":{`, `"notice":{`, `"person":{`} {
+		twice := strings.Replace(string(value), object, object+`"x":1,"x":2,`, 1)
+		if got := event.Read(headers, []byte(twice), now); len(got.Refusals) != 1 {
+			t.Errorf("with a name twice in %s it is refused for %v", object, got.Refusals)
+		}
+	}
 }
 
 func TestUnreadableOnly(t *testing.T) {

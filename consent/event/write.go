@@ -44,7 +44,7 @@ func (d Decision) Binary() (headers []Header, value []byte) {
 		Reason:    d.Reason,
 	}
 	if d.Share {
-		body.Decision, body.Value, body.Notify, body.Reason = "share", d.Value.Reveal(), d.Notify, ""
+		body.Decision, body.Value, body.Notify = "share", d.Value.Reveal(), d.Notify
 	}
 	return binaryHeaders(d.EventID, TypeDecision, d.Source, d.Time), mustJSON(body)
 }

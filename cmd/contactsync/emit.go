@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"contactsync/cmd/internal/devstack"
+	"contactsync/consent/event"
+	"contactsync/consent/reason"
+	"contactsync/consent/stream"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+type emitFlags struct {
+	kafka, data, pepperFile string
+	unchecked               bool
+}
+
+func emitCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "emit FILE|-",
+		Short: "Send events to Kafka, as an e-service would",
+		Long: `Sends events, one CloudEvent in JSON format a line, data being the decision; a missing id or time is filled in.
+They are sent in binary mode, each under its person's key, as they were written. A bad line is not sent but printed on
+standard error as by check, and makes the exit code 1; the good lines are sent.`,
+		Example: "  contactsync emit --data DIR events.jsonl\n  contactsync emit --kafka localhost:9092 - < events.jsonl",
+		Args:    cobra.ExactArgs(1),
+	}
+	var flags emitFlags
+	c.Flags().StringVar(&flags.kafka, "kafka", "", "`HOST:PORT` of Kafka, several with commas between")
+	c.Flags().StringVar(&flags.data, "data", "", "data `DIR` of a running dev, to find its Kafka")
+	c.Flags().StringVar(&flags.pepperFile, "pepper-file", os.Getenv("CONTACTSYNC_PEPPER_FILE"),
+		"`FILE` with the pepper of the keys (CONTACTSYNC_PEPPER_FILE); without it the published one of development")
+	c.Flags().BoolVar(&flags.unchecked, "unchecked", false, "send bad events too, to see what becomes of them")
+	c.RunE = func(c *cobra.Command, args []string) error { return emitFile(c, flags, args[0]) }
+	return c
+}
+
+func emitFile(c *cobra.Command, flags emitFlags, name string) error {
+	brokers, err := flags.brokers()
+	if err != nil {
+		return err
+	}
+	pepper, err := flags.pepper()
+	if err != nil {
+		return err
+	}
+	in, err := openFile(c, name)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	publisher, err := stream.NewPublisher(stream.Config{Brokers: brokers})
+	if err != nil {
+		return err
+	}
+	e := emitter{
+		publisher: publisher, pepper: pepper, unchecked: flags.unchecked, now: time.Now, newID: uuid.NewString,
+		bad: func(line int, f event.Finding) error { return printFinding(c.ErrOrStderr(), line, f) },
+	}
+	err = errors.Join(e.run(c.Context(), in), publisher.Close())
+	fmt.Fprintf(c.OutOrStdout(), "%d sent, %d refused\n", e.sent, e.refused)
+	if err == nil && e.refused > 0 {
+		return exitError{exitFailure}
+	}
+	return err
+}
+
+func (f emitFlags) brokers() ([]string, error) {
+	if f.kafka != "" {
+		return strings.Split(f.kafka, ","), nil
+	}
+	if f.data == "" {
+		return nil, usageError{errors.New("where is Kafka? Give --kafka HOST:PORT, or --data DIR of a running dev")}
+	}
+	endpoints, err := devstack.ReadEndpoints(f.data)
+	if err != nil {
+		return nil, fmt.Errorf("find Kafka by --data: %w", err)
+	}
+	return []string{endpoints.Kafka}, nil
+}
+
+func (f emitFlags) pepper() ([]byte, error) {
+	if f.pepperFile == "" {
+		return []byte(event.DevelopmentPepper), nil
+	}
+	pepper, err := os.ReadFile(f.pepperFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the pepper: %w", err)
+	}
+	if pepper = bytes.TrimRight(pepper, "\r\n"); len(pepper) == 0 {
+		return nil, fmt.Errorf("read the pepper: %s is empty", f.pepperFile)
+	}
+	return pepper, nil
+}
+
+// What is gathered before it is sent: enough for a good rate, little enough for one request.
+const (
+	emitRecords = 500
+	emitBytes   = 512 << 10
+	// maxEmit is what Kafka takes in a record unless told otherwise, less room for names of headers.
+	maxEmit = 1<<20 - 16<<10
+)
+
+type publisher interface {
+	Publish(ctx context.Context, messages ...stream.Message) error
+}
+
+// emitter sends the lines of one file.
+type emitter struct {
+	publisher publisher
+	pepper    []byte
+	unchecked bool
+	now       func() time.Time
+	newID     func() string
+	bad       func(line int, f event.Finding) error // told of each line that is not sent
+
+	waiting       []stream.Message
+	waitingBytes  int
+	sent, refused int
+}
+
+// run sends line by line, in order, and at once when nothing more is at hand: standard input may be a person typing.
+func (e *emitter) run(ctx context.Context, in io.Reader) error {
+	for line, err := range event.Lines(in) {
+		if err != nil {
+			return fmt.Errorf("read line %d: %w", line.Number, err)
+		}
+		if err := e.take(line); err != nil {
+			return err
+		}
+		if !line.More || len(e.waiting) >= emitRecords || e.waitingBytes >= emitBytes {
+			if err := e.flush(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return e.flush(ctx)
+}
+
+// take adds a line to what is waiting, or tells why not.
+func (e *emitter) take(line event.FileLine) error {
+	if line.TooLong || len(line.Text) > maxEmit {
+		return e.refuse(line.Number, event.Finding{Code: event.LineTooLong})
+	}
+	read, err := event.ReadLine(line.Text, e.now(), e.newID)
+	if err != nil {
+		return e.refuse(line.Number, event.Finding{Code: reason.Of(err)})
+	}
+	if found := read.Findings(); len(found) > 0 && !e.unchecked {
+		return e.refuse(line.Number, found[0])
+	}
+	e.waiting = append(e.waiting, e.message(read))
+	e.waitingBytes += len(line.Text)
+	return nil
+}
+
+func (e *emitter) refuse(line int, f event.Finding) error {
+	e.refused++
+	return e.bad(line, f)
+}
+
+func (e *emitter) message(line event.Line) stream.Message {
+	m := stream.Message{Topic: event.TopicDecisions, Value: bytes.Clone(line.Value)} // the line's memory is used again
+	if line.Unreadable == "" {
+		m.Key = []byte(line.RawPerson.Key(e.pepper))
+	}
+	for _, h := range line.Headers {
+		m.Headers = append(m.Headers, stream.Header(h))
+	}
+	return m
+}
+
+func (e *emitter) flush(ctx context.Context) error {
+	if len(e.waiting) == 0 {
+		return nil
+	}
+	if err := e.publisher.Publish(ctx, e.waiting...); err != nil {
+		return tryAgainError{fmt.Errorf("send to Kafka: %w", err)}
+	}
+	e.sent += len(e.waiting)
+	e.waiting, e.waitingBytes = nil, 0
+	return nil
+}

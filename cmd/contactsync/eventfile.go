@@ -1,0 +1,38 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"contactsync/consent/event"
+	"github.com/spf13/cobra"
+)
+
+// openFile opens the FILE argument of a command; - is standard input.
+func openFile(c *cobra.Command, name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(c.InOrStdin()), nil
+	}
+	return os.Open(name)
+}
+
+// printFinding prints a row of line, field and reason code, separated by tabs; - stands for the line as such.
+func printFinding(out io.Writer, line int, f event.Finding) error {
+	field := f.Field
+	if field == "" {
+		field = "-"
+	}
+	_, err := fmt.Fprintf(out, "%d\t%s\t%s\n", line, field, f.Code)
+	return err
+}
+
+// printFindingJSON prints the same as a JSON object on a line of its own.
+func printFindingJSON(out io.Writer, line int, f event.Finding) error {
+	return json.NewEncoder(out).Encode(struct {
+		Line  int    `json:"line"`
+		Field string `json:"field"`
+		Code  string `json:"code"`
+	}{line, f.Field, string(f.Code)})
+}
