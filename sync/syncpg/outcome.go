@@ -81,7 +81,7 @@ func insert(ctx context.Context, tx pgx.Tx, messages []message, now time.Time) e
 }
 
 func flat(headers []event.Header) []string {
-	var out []string
+	out := make([]string, 0, 2*len(headers)) // not nil, which the column does not take
 	for _, h := range headers {
 		out = append(out, h.Key, string(h.Value))
 	}

@@ -46,6 +46,9 @@ func TestNothingIsLostOrOvertakenUnderKill9(t *testing.T) {
 	c.settle()
 	c.judgeRegister(h)
 	c.judgeOutcomes(h)
+	if told := ends(t, c.dev.Endpoints.Kafka, event.TopicUnreadable)[0]; told < unreadable {
+		t.Errorf("%d unreadable records are told of, want %d", told, unreadable)
+	}
 	if got := c.others(persons); len(got) != 2 || !reflect.DeepEqual(got, others) {
 		t.Error("an entry that is not the resident's own has changed")
 	}

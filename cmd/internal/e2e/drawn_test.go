@@ -88,7 +88,8 @@ func (h *history) spoil(d event.Decision, i int) drawn {
 			{"value", "", reason.ValueEmpty}, {"value", 5, reason.ValueNotText}, {"value", "a\x00b", reason.ValueControlCharacters},
 			{"revision", int64(4102444800000000), reason.ClockAhead}, {"decidedAt", "yesterday", reason.FormDecidedAt},
 			{"actor", map[string]any{"role": "support", "id": map[string]any{"root": "1.2.752.129.2.1.4.1", "extension": "SE2321000016-S1"}}, reason.ActorNotAllowed},
-		}[i/20%6]
+			{"person", map[string]any{"root": contact.RootPersonnummer, "extension": "197205179803"}, reason.FormIdentityCheckDigit},
+		}[i/20%7]
 		field, value, out.refused, out.event = bad.field, bad.value, bad.reason, plan.Event{}
 	} else if d.Share && i%20 == 1 {
 		d.Actor = event.Actor{Role: event.RoleGuardian, ID: contact.KnownPersonID(contact.RootPersonnummer, "198507099805")}
@@ -116,6 +117,9 @@ func message(d event.Decision, field string, value any) stream.Message {
 	return m
 }
 
+// unreadable records are strewn among the decisions.
+const unreadable = 40
+
 // sent is the history as it is produced: shuffled, and with a good part of it twice.
 func (h *history) sent() []stream.Message {
 	out := make([]stream.Message, 0, len(h.decisions)*3/2)
@@ -124,6 +128,9 @@ func (h *history) sent() []stream.Message {
 		if h.random.IntN(2) == 0 {
 			out = append(out, d.message)
 		}
+	}
+	for i := range unreadable {
+		out = append(out, stream.Message{Topic: event.TopicDecisions, Key: fmt.Append(nil, i), Value: fmt.Appendf(nil, `{"person":%d}`, i)})
 	}
 	h.random.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
 	return out

@@ -1,0 +1,172 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"contactsync/consent/outbox"
+	"contactsync/consent/pgtest"
+	"contactsync/consent/stream"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+const schema = `
+	create schema s;
+	create table s.outbox (id bigint primary key, topic text not null, key text not null, headers text[] not null, value bytea not null)`
+
+func database(t *testing.T) *pgxpool.Pool {
+	t.Helper()
+	return pgtest.Migrated(t, "outbox", func(ctx context.Context, p *pgxpool.Pool) error {
+		_, err := p.Exec(ctx, schema)
+		return err
+	})
+}
+
+func write(t *testing.T, pool *pgxpool.Pool, from, to int) {
+	t.Helper()
+	_, err := pool.Exec(t.Context(), `
+		insert into s.outbox select i, 'topic', 'k' || i % 7, array['a', 'b', 'n', i::text], i::text::bytea from generate_series($1::int, $2) i`, from, to-1)
+	if err == nil {
+		_, err = pool.Exec(t.Context(), `select pg_notify('s_outbox', '')`)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// kafka remembers what was published. It can be away.
+type kafka struct {
+	mu      sync.Mutex
+	away    bool
+	values  []string
+	last    stream.Message
+	changed chan struct{}
+}
+
+func newKafka() *kafka { return &kafka{changed: make(chan struct{}, 1)} }
+
+func (k *kafka) Publish(_ context.Context, messages ...stream.Message) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	defer func() {
+		select {
+		case k.changed <- struct{}{}:
+		default:
+		}
+	}()
+	if k.away {
+		return errors.New("away")
+	}
+	for _, m := range messages {
+		k.values, k.last = append(k.values, string(m.Value)), m
+	}
+	return nil
+}
+
+func (k *kafka) isAway(away bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.away = away
+}
+
+// until waits for something to be published.
+func (k *kafka) until(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for {
+		k.mu.Lock()
+		ok := is()
+		k.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-k.changed:
+		case <-deadline:
+			t.Fatalf("%s: not within 20 s", what)
+		}
+	}
+}
+
+func relay(t *testing.T, pool *pgxpool.Pool, k *kafka) (stop func()) {
+	t.Helper()
+	r, err := outbox.New(outbox.Config{Pool: pool, Schema: "s", Publisher: k, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wait sync.WaitGroup
+	wait.Go(func() { r.Run(ctx) })
+	stop = func() { cancel(); wait.Wait() }
+	t.Cleanup(stop)
+	return stop
+}
+
+func wantInOrder(t *testing.T, values []string, n int) {
+	t.Helper()
+	if len(values) != n {
+		t.Errorf("%d published, want %d", len(values), n)
+	}
+	for i, v := range values {
+		if v != fmt.Sprint(i) {
+			t.Fatalf("number %d is %s", i, v)
+		}
+	}
+}
+
+func TestRowsArePublishedInOrderAndGoAway(t *testing.T) {
+	t.Parallel()
+	pool, k := database(t), newKafka()
+	write(t, pool, 0, 1200)
+	relay(t, pool, k)
+	k.until(t, "1200", func() bool { return len(k.values) >= 1200 })
+	write(t, pool, 1200, 1210)
+	k.until(t, "1210", func() bool { return len(k.values) >= 1210 })
+	wantInOrder(t, k.values, 1210)
+	m := k.last
+	if m.Topic != "topic" || string(m.Key) != "k5" || len(m.Headers) != 2 || m.Headers[1].Key != "n" || string(m.Headers[1].Value) != "1209" {
+		t.Errorf("message %+v", m)
+	}
+}
+
+func TestRowsWaitWhileKafkaIsAway(t *testing.T) {
+	t.Parallel()
+	pool, k := database(t), newKafka()
+	k.isAway(true)
+	write(t, pool, 0, 10)
+	relay(t, pool, k)
+	k.until(t, "an attempt", func() bool { return true })
+	<-k.changed
+	k.isAway(false)
+	k.until(t, "all", func() bool { return len(k.values) >= 10 })
+	wantInOrder(t, k.values, 10)
+}
+
+func TestOneRelayIsActiveAndAnotherTakesOver(t *testing.T) {
+	t.Parallel()
+	pool, k := database(t), newKafka()
+	write(t, pool, 0, 100)
+	stops := []func(){relay(t, pool, k), relay(t, pool, k), relay(t, pool, k)}
+	k.until(t, "100", func() bool { return len(k.values) >= 100 })
+	for i, stop := range stops {
+		wantInOrder(t, k.values, 100+10*i)
+		write(t, pool, 100+10*i, 110+10*i)
+		k.until(t, "ten more", func() bool { return len(k.values) >= 110+10*i })
+		stop()
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
+	if _, err := outbox.New(outbox.Config{}); err == nil {
+		t.Error("no error")
+	}
+}

@@ -1,0 +1,447 @@
+package syncpg_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/consent/pgtest"
+	"contactsync/consent/stream"
+	"contactsync/sync/intake"
+	"contactsync/sync/plan"
+	"contactsync/sync/push"
+	"contactsync/sync/syncpg"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+const (
+	portal = "urn:hsaid:SE2321000016-A1"
+	other  = "urn:hsaid:SE2321000016-A2"
+)
+
+// desk is a store and the intake in front of it, fed with what e-services send.
+type desk struct {
+	t      *testing.T
+	pool   *pgxpool.Pool
+	store  *syncpg.Store
+	intake *intake.Intake
+	clock  time.Time
+	next   int64
+	lost   int
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	d := &desk{t: t, pool: pgtest.Migrated(t, "sync", syncpg.Migrate), clock: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	var err error
+	if d.store, err = syncpg.New(syncpg.Config{Pool: d.pool, Source: "urn:hsaid:SE2321000016-CSW1", Pepper: []byte("test")}); err != nil {
+		t.Fatal(err)
+	}
+	d.intake, err = intake.New(intake.Config{Store: d.store, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return d.clock },
+		Taken: func() {}, Lost: func(stream.Loss) { d.lost++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.assigned(0)
+	return d
+}
+
+func (d *desk) assigned(highWatermark int64) []int64 {
+	d.t.Helper()
+	starts, err := d.intake.Assigned(d.t.Context(), event.TopicDecisions, []stream.Assignment{{Committed: d.next, HighWatermark: highWatermark}})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return starts
+}
+
+// receives hands records to the intake as one batch.
+func (d *desk) receives(records ...stream.Record) {
+	d.t.Helper()
+	for i := range records {
+		records[i].Offset = d.next
+		d.next++
+	}
+	if err := d.intake.Handle(d.t.Context(), stream.Batch{Topic: event.TopicDecisions, Records: records, Next: d.next}); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+var tove = contact.KnownPersonID(contact.RootPersonnummer, "197205179802")
+
+func decision(share bool, revision int64) event.Decision {
+	d := event.Decision{EventID: fmt.Sprintf("00000000-0000-4000-8000-%012d", revision%1e12), Source: portal, Person: tove, Channel: contact.Mobile,
+		Share: share, Revision: revision, DecidedAt: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC),
+		Reason: event.ReasonResident}
+	if share {
+		d.Value, d.Reason = contact.KnownValue(fmt.Sprintf("+467017406%02d", revision%90+5)), ""
+	}
+	return d
+}
+
+func record(d event.Decision) stream.Record {
+	headers, value := d.Binary()
+	r := stream.Record{Value: value}
+	for _, h := range headers {
+		r.Headers = append(r.Headers, stream.Header(h))
+	}
+	return r
+}
+
+func share(revision int64) stream.Record    { return record(decision(true, revision)) }
+func withdraw(revision int64) stream.Record { return record(decision(false, revision)) }
+
+// told gives "revision outcome reason" of everything in the outbox, in order of sequence.
+func (d *desk) told() []string {
+	d.t.Helper()
+	rows, err := d.pool.Query(d.t.Context(), `select id, topic, key, headers, value from sync.outbox order by id`)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var out []string
+	var id int64
+	var topic, key string
+	var flat []string
+	var value []byte
+	_, err = pgx.ForEachRow(rows, []any{&id, &topic, &key, &flat, &value}, func() error {
+		if topic == event.TopicUnreadable {
+			out = append(out, string(value))
+			return nil
+		}
+		var headers []event.Header
+		for i := 0; i+1 < len(flat); i += 2 {
+			headers = append(headers, event.Header{Key: flat[i], Value: []byte(flat[i+1])})
+		}
+		o, err := event.ReadOutcome(headers, value)
+		if err == nil && (o.Sequence != id || o.Person.RevealExtension() == "" || strings.Contains(key, o.Person.RevealExtension())) {
+			d.t.Errorf("outcome %+v under id %d, key %q", o, id, key)
+		}
+		out = append(out, strings.TrimSpace(fmt.Sprintf("%d %s %s", o.Revision, o.Outcome, o.Reason)))
+		return err
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return out
+}
+
+func (d *desk) wantTold(want ...string) {
+	d.t.Helper()
+	if got := strings.Join(d.told(), ", "); got != strings.Join(want, ", ") {
+		d.t.Errorf("told %q, want %q", got, want)
+	}
+}
+
+func (d *desk) one(query string, args ...any) string {
+	d.t.Helper()
+	var text *string
+	if err := d.pool.QueryRow(d.t.Context(), query, args...).Scan(&text); err != nil {
+		d.t.Fatal(err)
+	}
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
+func (d *desk) claims(urgent bool) []push.Claim {
+	d.t.Helper()
+	claims, err := d.store.Claim(d.t.Context(), 10, urgent)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return claims
+}
+
+func (d *desk) finishes(c push.Claim, r push.Result) {
+	d.t.Helper()
+	if err := d.store.Finish(d.t.Context(), c, r); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func pushed(c push.Claim) (r push.Result) {
+	for _, t := range c.Targets {
+		r.Settled = append(r.Settled, push.Settled{Target: t, Outcome: event.Pushed, Version: "20261123130000"})
+	}
+	r.Written.Version = "20261123130000"
+	return r
+}
+
+func TestRepeatedBatchChangesNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1), withdraw(2), share(3))
+	d.wantTold("1 superseded newer_decision", "2 superseded newer_decision")
+	d.next = 0
+	d.receives(share(1), withdraw(2), share(3))
+	d.wantTold("1 superseded newer_decision", "2 superseded newer_decision", "1 superseded newer_decision", "2 superseded newer_decision")
+	if claims := d.claims(false); len(claims) != 1 || claims[0].Targets[0].Want.Revision != 3 {
+		t.Errorf("claims %+v", claims)
+	}
+	if d.one(`select count(*)::text from sync.person`) != "1" {
+		t.Error("the person is there twice")
+	}
+}
+
+func TestOffsetAndDecisionsAreOneTransaction(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := d.intake.Handle(ctx, stream.Batch{Topic: event.TopicDecisions, Records: []stream.Record{share(1)}, Next: 1}); err == nil {
+		t.Fatal("no error without a database")
+	}
+	if got := d.one(`select next_offset::text from sync.partition`) + d.one(`select count(*)::text from sync.channel`); got != "00" {
+		t.Errorf("offset and rows are %s after a failure", got)
+	}
+	d.receives(share(1))
+	if got := d.one(`select next_offset::text from sync.partition`); got != "1" {
+		t.Errorf("offset %s", got)
+	}
+}
+
+func TestStartAtTheLowerOffset(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1), share(2))
+	for committed, want := range map[int64]int64{1: 1, 2: 2, 9: 2, -1: 0} {
+		d.next = committed
+		if got := d.assigned(2)[0]; got != want {
+			t.Errorf("Kafka says %d, the database 2: starts at %d, want %d", committed, got, want)
+		}
+	}
+}
+
+func TestNoShareBeforeTheHighWatermark(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.assigned(3) // after a start, three records lie unread
+	d.receives(share(1))
+	if got := d.claims(false); len(got) != 0 {
+		t.Fatal("a share was claimed while a withdrawal may lie unread")
+	}
+	d.receives(withdraw(2))
+	if got := d.claims(true); len(got) != 1 {
+		t.Fatal("a withdrawal waits for the high watermark")
+	}
+	other := decision(true, 3)
+	other.Person = contact.KnownPersonID(contact.RootPersonnummer, "195805179800")
+	d.receives(record(other))
+	if got := d.claims(false); len(got) != 1 {
+		t.Fatal("a share waits after the high watermark")
+	}
+}
+
+func TestWithdrawalsAreClaimedFirst(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1))
+	if got := d.claims(true); len(got) != 0 {
+		t.Error("a share counts as urgent")
+	}
+	d.receives(withdraw(2))
+	if got := d.claims(false); len(got) != 0 {
+		t.Error("a withdrawal is left among the shares")
+	}
+	claims := d.claims(true)
+	if len(claims) != 1 || claims[0].Targets[0].Want.Kind != plan.Withdrawn {
+		t.Fatalf("claims %+v", claims)
+	}
+	d.finishes(claims[0], pushed(claims[0]))
+	d.wantTold("1 superseded newer_decision", "2 pushed")
+}
+
+func TestValueIsErasedWhenReplaced(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	guardian := decision(true, 1)
+	guardian.Actor = event.Actor{Role: event.RoleGuardian, ID: contact.KnownPersonID(contact.RootPersonnummer, "198507099805")}
+	d.receives(record(guardian), share(2))
+	if d.one(`select share_value from sync.channel`) != decision(true, 2).Value.Reveal() {
+		t.Error("the newest share has no value")
+	}
+	d.receives(withdraw(3))
+	if got := d.one(`select concat(share_value, waiting) from sync.channel`); got != "[]" {
+		t.Error("a replaced value is still stored")
+	}
+	d.wantTold("1 parked guardian_unconfirmed", "1 superseded newer_decision", "2 superseded newer_decision")
+}
+
+func TestRefusedDecisionStaysRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	future := d.clock.Add(time.Minute).UnixMicro()
+	d.receives(share(future))
+	d.wantTold(fmt.Sprint(future, " parked clock_ahead"))
+	d.clock = d.clock.Add(time.Hour)
+	d.receives(share(future)) // a replay after the clock has caught up
+	if got := d.claims(false); len(got) != 0 {
+		t.Error("a refused decision was taken")
+	}
+	d.wantTold(fmt.Sprint(future, " parked clock_ahead"))
+}
+
+func TestClocks(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		share bool
+		ahead time.Duration
+		want  string
+	}{
+		{"a share 4 s ahead counts", true, 4 * time.Second, ""},
+		{"a share 6 s ahead is refused", true, 6 * time.Second, "clock_ahead"},
+		{"a withdrawal 23 h ahead counts at once", false, 23 * time.Hour, ""},
+		{"a withdrawal 25 h ahead is refused", false, 25 * time.Hour, "clock_ahead"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			revision := d.clock.Add(tt.ahead).UnixMicro()
+			d.receives(record(decision(tt.share, revision)))
+			if told := d.told(); tt.want == "" && len(told) != 0 || tt.want != "" && (len(told) != 1 || !strings.HasSuffix(told[0], tt.want)) {
+				t.Errorf("told %q", told)
+			}
+			if due := len(d.claims(!tt.share)) == 1; due != (tt.want == "") {
+				t.Errorf("due %t", due)
+			}
+		})
+	}
+}
+
+func TestUnreadableRecordLeavesItsPlaceOnly(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(stream.Record{Value: []byte(`197205179802`)})
+	d.wantTold(`{"topic":"contactsync.decisions.v1","partition":0,"offset":0,"reason":"form_invalid:json"}`)
+}
+
+func TestSupportIsNotForEveryEService(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	claimed := decision(true, 1)
+	claimed.Actor = event.Actor{Role: event.RoleSupport, HSAID: "SE2321000016-S1"}
+	d.receives(record(claimed))
+	d.wantTold("1 parked actor_not_allowed")
+}
+
+func TestShareInATransactionIsRefusedAndAWithdrawalHolds(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	s, w := share(1), withdraw(2)
+	s.Transactional, w.Transactional = true, true
+	d.receives(s, w)
+	d.wantTold("1 parked form_invalid:transactional")
+	if len(d.claims(true)) != 1 {
+		t.Error("the withdrawal is not due")
+	}
+}
+
+func TestDecisionDuringAPushIsPushedNext(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1))
+	claim := d.claims(false)[0]
+	d.receives(withdraw(2))
+	if len(d.claims(true)) != 0 {
+		t.Fatal("the person was claimed twice")
+	}
+	d.finishes(claim, pushed(claim))
+	next := d.claims(true)
+	if len(next) != 1 || next[0].Targets[0].Want.Kind != plan.Withdrawn || next[0].Written.Version != "20261123130000" {
+		t.Fatalf("claims %+v", next)
+	}
+	d.wantTold("1 superseded newer_decision")
+}
+
+func TestParkedShareIsDoneAndParkedWithdrawalIsTriedOn(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1))
+	claim := d.claims(false)[0]
+	d.finishes(claim, push.Result{Parked: []push.Parked{{Target: claim.Targets[0], Reason: "register_refused"}}})
+	d.wantTold("1 parked register_refused")
+	if d.one(`select count(*)::text from sync.due`) != "0" {
+		t.Error("a parked share is still due")
+	}
+	d.receives(withdraw(2))
+	claim = d.claims(true)[0]
+	d.finishes(claim, push.Result{Parked: []push.Parked{{Target: claim.Targets[0], Reason: "person_deceased"}}})
+	d.wantTold("1 parked register_refused", "1 superseded newer_decision", "2 parked person_deceased")
+	if d.one(`select (due_at > now() + interval '10 minutes')::text from sync.due`) != "true" {
+		t.Error("a parked withdrawal is not tried on later")
+	}
+}
+
+func TestTwoWorkersTakeTheSamePersonsAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	var wait sync.WaitGroup
+	for worker := range 4 {
+		wait.Go(func() {
+			for i := range 20 {
+				var entries []intake.Entry
+				for person := range 30 {
+					p := contact.KnownPersonID(contact.RootPersonnummer, fmt.Sprintf("1972051798%02d", (person*7+worker*11)%30))
+					revision := int64(1 + (i*31+person*17+worker)%600)
+					id := fmt.Sprint(revision, worker)
+					entries = append(entries, intake.Entry{
+						Decision: event.Decision{EventID: id, Source: portal, Person: p, Channel: contact.Channels[i%2], Share: true, Revision: revision},
+						Person:   event.AsSent(p.Root(), p.RevealExtension()),
+						Event:    plan.Event{Share: &plan.Share{Revision: revision, EventID: id, Source: portal, Value: contact.KnownValue("x")}},
+					})
+				}
+				if err := d.store.Take(t.Context(), intake.Batch{Topic: event.TopicDecisions, Partition: worker, Entries: entries}); err != nil {
+					t.Error(err)
+				}
+				for _, c := range d.claims(false) {
+					d.finishes(c, pushed(c))
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if d.one(`select count(*)::text from sync.channel where share_revision < registered_revision`) != "0" {
+		t.Error("an older share counts than the one that was pushed")
+	}
+}
+
+func TestAccountClosedElsewhere(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	closed := decision(false, 2)
+	closed.Source, closed.Reason = other, event.ReasonAccountClosed
+	d.receives(share(1), record(closed))
+	d.wantTold("2 unchanged shared_elsewhere")
+	closed = decision(false, 3)
+	closed.Reason = event.ReasonAccountClosed
+	d.receives(record(closed))
+	d.wantTold("2 unchanged shared_elsewhere", "1 superseded newer_decision")
+	if c := d.claims(true); len(c) != 1 || c[0].Targets[0].Want.Revision != 3 {
+		t.Errorf("claims %+v", c)
+	}
+}
+
+func TestEveryPushIsAudited(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1))
+	claim := d.claims(false)[0]
+	d.finishes(claim, pushed(claim))
+	got := d.one(`select concat_ws(' ', action, channel, ground, outcome, version) from sync.audit`)
+	if got != "register.share mobile "+decision(true, 1).EventID+" pushed 20261123130000" {
+		t.Errorf("audit %q", got)
+	}
+}
