@@ -445,3 +445,14 @@ func TestEveryPushIsAudited(t *testing.T) {
 		t.Errorf("audit %q", got)
 	}
 }
+
+func TestReadingAgainMovesNothingBack(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1), share(2))
+	d.next = 0
+	d.receives(share(1))
+	if got := d.one(`select next_offset::text from sync.partition`); got != "2" {
+		t.Errorf("after a replay the partition stands at %s", got)
+	}
+}

@@ -38,7 +38,7 @@ var (
 func TestNothingIsLostOrOvertakenUnderKill9(t *testing.T) {
 	c := &crash{t: t, data: filepath.Join(t.TempDir(), "data")}
 	c.dev = Start(t, "--data", c.data, "--persons", "198")
-	persons := c.testPersons()
+	persons := c.persons("generated", "staff_entries", "contact_persons") // the named ones hold what is not ours
 	h := drawHistory(*crashSeed, *crashDecisions, persons)
 	others := c.others(persons)
 
@@ -61,8 +61,8 @@ type crash struct {
 	dev  *Dev
 }
 
-// testPersons are the generated ones, and two whose records hold what is not ours.
-func (c *crash) testPersons() []mockregister.TestPerson {
+// persons are the test persons in any of the states.
+func (c *crash) persons(states ...string) []mockregister.TestPerson {
 	c.t.Helper()
 	text, err := os.ReadFile(filepath.Join(c.data, devstack.PersonsFile))
 	var all []mockregister.TestPerson
@@ -72,9 +72,7 @@ func (c *crash) testPersons() []mockregister.TestPerson {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return slices.DeleteFunc(all, func(p mockregister.TestPerson) bool {
-		return p.State != "generated" && p.State != "staff_entries" && p.State != "contact_persons"
-	})
+	return slices.DeleteFunc(all, func(p mockregister.TestPerson) bool { return !slices.Contains(states, p.State) })
 }
 
 // produce sends everything. Between two chunks the stack is killed, as often as asked for; half of the kills come when all is
