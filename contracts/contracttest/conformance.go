@@ -43,6 +43,7 @@ func Conformance(t *testing.T, newRegister func(t *testing.T) Register) {
 		"a wrong logical address gets VP004":                 run.wrongAddress,
 		"a malformed identity is the caller's fault":         run.malformedIdentity,
 		"a malformed message is the caller's fault":          run.malformedMessages,
+		"a huge message is refused before its sender's eyes": run.hugeMessage,
 		"the WSDL is served to whoever may connect":          run.wsdl,
 	} {
 		t.Run(sentence, func(t *testing.T) {

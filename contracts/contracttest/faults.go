@@ -1,7 +1,9 @@
 package contracttest
 
 import (
+	"bufio"
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -143,6 +145,39 @@ func (r run) send(t *testing.T, hsaID string, request *http.Request) (status int
 		t.Fatal(err)
 	}
 	return response.StatusCode, string(text)
+}
+
+// hugeMessage sends as simple clients do: they write all of a message before they read anything.
+func (r run) hugeMessage(t *testing.T) {
+	transport, ok := r.served.HTTP(t, r.System).Transport.(*http.Transport)
+	if !ok {
+		t.Fatal("not the transport of net/http")
+	}
+	config := transport.TLSClientConfig.Clone()
+	config.ServerName = "127.0.0.1"
+	dialer := tls.Dialer{Config: config}
+	connection, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(r.served.URL, "https://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	op := personv4.GetOperation(true)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.served.URL+op.Path(),
+		strings.NewReader(strings.Repeat(" ", 12<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := request.Write(connection); err != nil {
+		t.Fatalf("the register hung up: %v", err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(connection), request)
+	if err != nil {
+		t.Fatalf("no answer: %v", err)
+	}
+	defer response.Body.Close()
+	if text, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(text), "VP015") {
+		t.Errorf("status %d, error %v:\n%s", response.StatusCode, err, text)
+	}
 }
 
 func (r run) wsdl(t *testing.T) {

@@ -145,6 +145,15 @@ func TestSOAPActionIsTakenInEveryFormOfOurs(t *testing.T) {
 	}
 }
 
+func TestBodyOfAnotherOperation(t *testing.T) {
+	t.Parallel()
+	var seen Exchange
+	postBody(t, endpoint(&seen), Element{Name: someOperation().Response()}, nil)
+	if seen.Fault == nil || seen.Fault.Code != FaultClient {
+		t.Errorf("seen %+v, want a Client fault", seen)
+	}
+}
+
 func TestOtherEncodings(t *testing.T) {
 	t.Parallel()
 	for header, status := range map[string]int{"text/xml; charset=UTF-8": 200, "text/xml": 200, "": 200, "text/xml;charset=iso-8859-1": 500} {
