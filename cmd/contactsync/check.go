@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"contactsync/consent/event"
+	"contactsync/consent/reason"
 	"github.com/spf13/cobra"
 )
 
@@ -59,7 +60,7 @@ func checkLines(in io.Reader, now func() time.Time, show func(line int, f event.
 
 func judgeLine(line event.FileLine, now time.Time) []event.Finding {
 	if line.TooLong {
-		return []event.Finding{{Code: event.LineTooLong}}
+		return []event.Finding{{Code: reason.FormLineTooLong}}
 	}
 	return event.Check(line.Text, now)
 }

@@ -148,7 +148,7 @@ func (e *emitter) run(ctx context.Context, in io.Reader) error {
 // take adds a line to what is waiting, or tells why not.
 func (e *emitter) take(line event.FileLine) error {
 	if line.TooLong || len(line.Text) > maxEmit {
-		return e.refuse(line.Number, event.Finding{Code: event.LineTooLong})
+		return e.refuse(line.Number, event.Finding{Code: reason.FormLineTooLong})
 	}
 	read, err := event.ReadLine(line.Text, e.now(), e.newID)
 	if err != nil {

@@ -234,7 +234,7 @@ func TestCheckLines(t *testing.T) {
 		t.Error(err)
 	}
 	found := judgeLine(event.FileLine{TooLong: true}, onTheDay())
-	if diff := cmp.Diff([]event.Finding{{Code: reason.Code("form_invalid:line_too_long")}}, found); diff != "" {
+	if diff := cmp.Diff([]event.Finding{{Code: reason.FormLineTooLong}}, found); diff != "" {
 		t.Error("(-want +got)\n" + diff)
 	}
 }

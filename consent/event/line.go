@@ -17,9 +17,6 @@ import (
 // MaxLine bounds a line of a file of events: twice what Kafka takes in one record unless told otherwise.
 const MaxLine = 2 << 20
 
-// LineTooLong is the finding for a line beyond MaxLine. It concerns files, not records: no outcome ever has it.
-const LineTooLong reason.Code = "form_invalid:line_too_long"
-
 // Finding is one thing that is wrong with a line: the path in the event's JSON form (empty for the line as such), and why.
 type Finding struct {
 	Field string

@@ -19,6 +19,7 @@ const (
 	FormActor            Code = "form_invalid:actor"             // unknown role, or an id that is none
 	FormNotice           Code = "form_invalid:notice"            // not a version and a language
 	FormReason           Code = "form_invalid:reason"            // unknown reason of a withdrawal
+	FormLineTooLong      Code = "form_invalid:line_too_long"     // of a file of events only: no record holds such a line
 	FormTransactional    Code = "form_invalid:transactional"     // written in a Kafka transaction: a reader cannot tell whether it was aborted
 )
 

@@ -54,6 +54,7 @@ func formTexts() []Entry {
 		faultOfEService(FormActor, "E-tjänsten angav inte rätt vem som gjorde valet.", "The e-service did not say correctly who made the choice."),
 		faultOfEService(FormNotice, "E-tjänsten angav inte rätt vilken information du fick läsa när du valde.", "The e-service did not say correctly which information you were shown when you chose."),
 		faultOfEService(FormReason, "E-tjänsten angav ett skäl som vi inte känner till.", "The e-service gave a reason that we do not know."),
+		faultOfEService(FormLineTooLong, "E-tjänsten skrev ett val som är för stort för att skickas.", "The e-service wrote a choice that is too large to be sent."),
 		faultOfEService(FormTransactional, "E-tjänsten skickade valet på ett sätt som inte går att lita på.", "The e-service sent the choice in a way that cannot be relied on."),
 	}
 }
