@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -53,12 +55,14 @@ func TestNothingIsLostOrOvertakenUnderKill9(t *testing.T) {
 		t.Error("an entry that is not the resident's own has changed")
 	}
 	c.repeat(h)
+	c.judgeLog(h)
 }
 
 type crash struct {
 	t    *testing.T
 	data string
 	dev  *Dev
+	log  strings.Builder // of the runs that were killed
 }
 
 // persons are the test persons in any of the states.
@@ -114,6 +118,7 @@ func (c *crash) publisher() *stream.Publisher {
 func (c *crash) killAndRestart() {
 	c.t.Helper()
 	c.dev.Kill9()
+	c.log.WriteString(c.dev.Log())
 	c.dev = Start(c.t, "--data", c.data, "--persons", "198")
 }
 
@@ -291,6 +296,26 @@ func (c *crash) outcomes() map[string]event.Outcome {
 		}
 	}
 	return last
+}
+
+// judgeLog looks for personal data in what was logged, and in the metrics.
+func (c *crash) judgeLog(h *history) {
+	c.t.Helper()
+	_, metrics := get(c.t, http.DefaultClient, c.dev.Endpoints.Ops+"/metrics")
+	said := c.log.String() + c.dev.Log() + metrics
+	for _, p := range h.persons {
+		if strings.Contains(said, p.RevealExtension()) {
+			c.t.Fatal("an identity number in the log or the metrics")
+		}
+	}
+	for _, d := range h.decisions {
+		if s := d.event.Share; s != nil && strings.Contains(said, s.Value.Reveal()) {
+			c.t.Fatal("a contact value in the log or the metrics")
+		}
+	}
+	if !strings.Contains(said, "decision refused") || !strings.Contains(metrics, "contactsync_oldest_unapplied_seconds") {
+		c.t.Error("refusals are not logged, or metrics are missing")
+	}
 }
 
 // repeat produces everything twice more: nothing may be written to the register.
