@@ -269,14 +269,12 @@ func outline(t *testing.T, text []byte) string {
 		values := map[string]string{}
 		for _, attr := range e.Attrs {
 			switch attr.Name.Local {
+			case "element", "message", "binding", "type": // names in content
+				values[attr.Name.Local] = fmt.Sprint(typeName(e, attr.Value))
 			case "location", "schemaLocation":
 			default:
-				values[attr.Name.Local] = attr.Value
-				if attr.Name.Space != "xmlns" && attr.Name.Local != "name" && !strings.HasPrefix(attr.Value, "urn:") && !strings.HasPrefix(attr.Value, "http:") {
-					values[attr.Name.Local] = fmt.Sprint(typeName(e, attr.Value))
-				}
-				if attr.Name.Space == "xmlns" {
-					delete(values, attr.Name.Local)
+				if attr.Name.Space != "xmlns" {
+					values[attr.Name.Local] = attr.Value
 				}
 			}
 		}

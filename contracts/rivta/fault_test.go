@@ -36,7 +36,8 @@ func TestFaultsOfOtherPlatforms(t *testing.T) {
 		sentence, text string
 		want           Fault
 	}{
-		{"the service platform's", `<soap:Fault xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><faultcode>soap:Server</faultcode><faultstring>VP009 [NODE-1] Fel vid kontakt</faultstring></soap:Fault>`,
+		{"the service platform's", `<soap:Fault xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/">` +
+			`<faultcode>soap:Server</faultcode><faultstring>VP009 [NODE-1] Fel vid kontakt</faultstring></soap:Fault>`,
 			Fault{Code: FaultServer, VP: "VP009", String: "Fel vid kontakt"}},
 		{"with a colon", `<f><faultcode>x:Client</faultcode><faultstring>VP004: no route</faultstring></f>`,
 			Fault{Code: FaultClient, VP: "VP004", String: "no route"}},
@@ -46,10 +47,12 @@ func TestFaultsOfOtherPlatforms(t *testing.T) {
 		{"a subcode", `<f><faultcode> ns1:Client.Authentication </faultcode></f>`, Fault{Code: FaultClient}},
 		{"a code of its own", `<f><faultcode>q:TooBusy</faultcode></f>`, Fault{Code: FaultServer}},
 		{"SOAP 1.2's name", `<f><faultcode>env:Sender</faultcode></f>`, Fault{Code: FaultClient}},
-		{"children in a namespace", `<f xmlns="urn:x"><faultcode>Client</faultcode><faultstring>a</faultstring></f>`, Fault{Code: FaultClient, String: "a"}},
+		{"children in a namespace", `<f xmlns="urn:x"><faultcode>Client</faultcode><faultstring>a</faultstring></f>`,
+			Fault{Code: FaultClient, String: "a"}},
 		{"a log-id in the text", `<f><faultstring>fel, logg-id ` + someUUID + `</faultstring></f>`,
 			Fault{Code: FaultServer, String: "fel, logg-id " + someUUID, LogID: someUUID}},
-		{"a log-id in an attribute of the detail", `<f><detail><x id="` + someUUID + `"/></detail></f>`, Fault{Code: FaultServer, LogID: someUUID}},
+		{"a log-id in an attribute of the detail", `<f><detail><x id="` + someUUID + `"/></detail></f>`,
+			Fault{Code: FaultServer, LogID: someUUID}},
 		{"nothing at all", `<f/>`, Fault{Code: FaultServer}},
 	} {
 		e, err := parse(row.text)
@@ -118,7 +121,8 @@ func TestHeadersThatMustBeUnderstood(t *testing.T) {
 		"an attribute of no namespace":    {`<x mustUnderstand="1"/>`, false},
 		"the second of two is an unknown": {`<x/><y s:mustUnderstand="1"/>`, true},
 	} {
-		root, err := parse(`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Header>` + row.header + `</s:Header><s:Body><a/></s:Body></s:Envelope>`)
+		root, err := parse(`<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Header>` + row.header +
+			`</s:Header><s:Body><a/></s:Body></s:Envelope>`)
 		if err != nil {
 			t.Fatal(err)
 		}
