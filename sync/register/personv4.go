@@ -70,6 +70,9 @@ func (r *PersonV4) Read(ctx context.Context, p contact.PersonID) (push.Reading, 
 	if rec == nil {
 		return nil, nil
 	}
+	if rec.Person.Root != p.Root() || rec.Person.Extension != p.RevealExtension() {
+		return nil, &push.Error{Class: push.Refused, Reason: reason.RegisterRefused, Err: errors.New("the record is another person's")}
+	}
 	if r.Restricted && rec.Protected() {
 		// What looks empty is only blanked: a write would wipe it.
 		return nil, &push.Error{Class: push.Refused, Reason: reason.ProtectedNoAuthority, Err: errors.New("record of a protected person is blanked")}
