@@ -1,0 +1,246 @@
+// Package consentpg keeps what residents decide in the portal and support, in PostgreSQL, schema "consent": decision, audit
+// entry and the event for Kafka in one transaction.
+//
+// Revisions are drawn under the lock of the person's channel, and so is the event's place in the outbox: the relay publishes
+// them in the order in which they were decided. What became of a decision comes back as outcomes, which Fold takes in
+// whatever order they arrive. It knows neither the worker's tables nor the register. Start with Store.Decide.
+package consentpg
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/consent/reason"
+)
+
+// Config of a store; all fields are required.
+type Config struct {
+	Pool   *pgxpool.Pool // on a migrated database
+	Source string        // this e-service in its events, urn:hsaid:…
+	Pepper []byte        // of the events' Kafka keys
+	Now    func() time.Time
+}
+
+// Store is the consent schema.
+type Store struct{ Config }
+
+// New returns a store.
+func New(c Config) (*Store, error) {
+	if c.Pool == nil || c.Source == "" || len(c.Pepper) == 0 || c.Now == nil {
+		return nil, errors.New("consentpg: Pool, Source, Pepper and Now are required")
+	}
+	return &Store{c}, nil
+}
+
+// ErrForeignForm says that a wish carries an event id that was used for another person or channel: a forged or mixed-up form.
+// Nothing was recorded; the caller shows the person a fresh form.
+var ErrForeignForm = errors.New("the form belongs to another person or channel")
+
+// Wish is a decision to be made. The zero Actor is the resident.
+type Wish struct {
+	// EventID makes a wish that is sent twice one decision: the second time changes nothing and returns the first's choice. A
+	// UUID, drawn with the form; empty: drawn here.
+	EventID string
+	Person  contact.PersonID
+	Channel contact.Channel
+	Share   bool
+	Value   contact.Value // of a share
+	Notify  *bool         // of a share; nil keeps what the register has
+	Actor   event.Actor
+	Reason  event.WithdrawReason // of a withdrawal; empty is resident
+	// Correction says why support removes a detail (wrong_number, not_theirs, typo, deceased, other), Ground what support wrote.
+	Correction, Ground string
+	Notice             event.Notice // the text that was shown
+}
+
+// Choice is the newest decision that was made here for one channel, and what is known of it.
+type Choice struct {
+	EventID    string
+	Revision   int64 // microseconds since 1970
+	Share      bool
+	Value      contact.Value
+	Notify     *bool
+	DecidedAt  time.Time
+	Actor      event.Role
+	Reason     event.WithdrawReason
+	Correction string
+	// Outcome is what the worker said last; nil: nothing yet.
+	Outcome *Outcome
+	// Elsewhere tells that a newer decision came through another e-service. What it was is for the register to say.
+	Elsewhere *Outcome
+}
+
+// Outcome of a decision, as far as the worker has told.
+type Outcome struct {
+	Revision int64
+	Kind     event.OutcomeKind
+	Reason   reason.Code
+	Effects  []reason.Code
+	At       time.Time
+}
+
+// Decide makes a decision durable: the decision, its audit entry and its event, all or nothing. Its revision is the time in
+// microseconds, or one above the highest that is known.
+func (s *Store) Decide(ctx context.Context, w Wish) (Choice, error) {
+	var c Choice
+	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+		highest, err := lockHead(ctx, tx, w.Person, w.Channel)
+		if err != nil {
+			return err
+		}
+		if before, err := decidedBefore(ctx, tx, w); err != nil || before != nil {
+			if before != nil {
+				c = *before
+			}
+			return err
+		}
+		d := s.decision(w, highest)
+		c = Choice{EventID: d.EventID, Revision: d.Revision, Share: d.Share, Value: d.Value, Notify: d.Notify, DecidedAt: d.DecidedAt,
+			Actor: d.Actor.Role, Reason: d.Reason, Correction: w.Correction}
+		return s.write(ctx, tx, d, w)
+	})
+	if err != nil {
+		return Choice{}, fmt.Errorf("record decision: %w", err)
+	}
+	return c, nil
+}
+
+// lockHead locks the row that one person's decisions on a channel are numbered under, and returns the highest revision known.
+func lockHead(ctx context.Context, tx pgx.Tx, p contact.PersonID, channel contact.Channel) (revision int64, err error) {
+	err = tx.QueryRow(ctx, `
+		insert into consent.channel as c (root, extension, channel) values ($1, $2, $3)
+		on conflict (root, extension, channel) do update set revision = c.revision
+		returning revision`, p.Root(), p.RevealExtension(), string(channel)).Scan(&revision)
+	return revision, err
+}
+
+// decidedBefore returns the choice that the same form led to before, or nil.
+func decidedBefore(ctx context.Context, tx pgx.Tx, w Wish) (*Choice, error) {
+	if w.EventID == "" {
+		return nil, nil
+	}
+	var c Choice
+	var same bool
+	var value *string
+	err := tx.QueryRow(ctx, `
+		select event_id, revision, share, value, notify, decided_at, actor_role, reason, correction,
+			root = $2 and extension = $3 and channel = $4
+		from consent.decision where event_id = $1`, w.EventID, w.Person.Root(), w.Person.RevealExtension(), string(w.Channel)).Scan(
+		&c.EventID, &c.Revision, &c.Share, &value, &c.Notify, &c.DecidedAt, &c.Actor, &c.Reason, &c.Correction, &same)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, nil
+	case err == nil && !same:
+		return nil, ErrForeignForm
+	case value != nil:
+		c.Value = contact.KnownValue(*value)
+	}
+	return &c, err
+}
+
+func (s *Store) decision(w Wish, highest int64) event.Decision {
+	now := s.Now()
+	d := event.Decision{
+		EventID: cmp.Or(w.EventID, uuid.NewString()), Source: s.Source, Time: now, Person: w.Person, Channel: w.Channel, Share: w.Share,
+		Revision: max(now.UnixMicro(), highest+1), DecidedAt: now, Actor: w.Actor, Notice: w.Notice,
+	}
+	if d.Actor.Role == "" {
+		d.Actor.Role = event.RoleResident
+	}
+	if w.Share {
+		d.Value, d.Notify = w.Value, w.Notify
+	} else if d.Reason = w.Reason; d.Reason == "" {
+		d.Reason = event.ReasonResident
+	}
+	return d
+}
+
+func (s *Store) write(ctx context.Context, tx pgx.Tx, d event.Decision, w Wish) error {
+	root, extension, channel := d.Person.Root(), d.Person.RevealExtension(), string(d.Channel)
+	var value *string
+	if d.Share {
+		value = new(d.Value.Reveal())
+	}
+	headers, body := d.Binary()
+	var batch pgx.Batch
+	batch.Queue(`update consent.decision set value = null where root = $1 and extension = $2 and channel = $3 and value is not null`,
+		root, extension, channel)
+	batch.Queue(`
+		insert into consent.decision (event_id, root, extension, channel, revision, share, value, notify, decided_at, actor_role,
+			actor_id, reason, correction, notice, language)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		d.EventID, root, extension, channel, d.Revision, d.Share, value, d.Notify, d.DecidedAt, string(d.Actor.Role),
+		d.Actor.HSAID, string(d.Reason), w.Correction, d.Notice.Version, d.Notice.Language)
+	batch.Queue(`update consent.channel set revision = $4, event_id = $5 where root = $1 and extension = $2 and channel = $3`,
+		root, extension, channel, d.Revision, d.EventID)
+	queueAudit(&batch, Act{Person: d.Person, Channel: d.Channel, Actor: d.Actor, Action: "decide " + verb(d.Share),
+		Ground: ground(w, d), Outcome: "saved", EventID: d.EventID}, d.Time)
+	batch.Queue(`
+		insert into consent.outbox (id, topic, key, headers, value, created_at)
+		values (nextval('consent.outbox_id'), $1, $2, $3, $4, $5)`,
+		event.TopicDecisions, event.Key(s.Pepper, d.Person), flat(headers), body, d.Time)
+	batch.Queue(`select pg_notify('consent_outbox', '')`)
+	return tx.SendBatch(ctx, &batch).Close()
+}
+
+func verb(share bool) string {
+	if share {
+		return "share"
+	}
+	return "withdraw"
+}
+
+func ground(w Wish, d event.Decision) string {
+	if w.Correction == "" {
+		return string(d.Reason)
+	}
+	return w.Correction + ": " + w.Ground
+}
+
+func flat(headers []event.Header) []string {
+	out := make([]string, 0, 2*len(headers))
+	for _, h := range headers {
+		out = append(out, h.Key, string(h.Value))
+	}
+	return out
+}
+
+// Act is something done about a person that is not a decision, such as a search by support.
+type Act struct {
+	Person         contact.PersonID
+	Channel        contact.Channel // empty: all
+	Actor          event.Actor
+	Action, Ground string
+	Outcome        string
+	EventID        string
+}
+
+// Audit records an act.
+func (s *Store) Audit(ctx context.Context, a Act) error {
+	var batch pgx.Batch
+	queueAudit(&batch, a, s.Now())
+	if err := s.Pool.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	return nil
+}
+
+func queueAudit(batch *pgx.Batch, a Act, at time.Time) {
+	actor := string(a.Actor.Role)
+	if a.Actor.HSAID != "" {
+		actor += " " + a.Actor.HSAID
+	}
+	batch.Queue(`
+		insert into consent.audit (at, actor, action, root, extension, channel, ground, outcome, event_id)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		at, actor, a.Action, a.Person.Root(), a.Person.RevealExtension(), string(a.Channel), a.Ground, a.Outcome, a.EventID)
+}
