@@ -8,15 +8,19 @@ import (
 	"net/http"
 	"time"
 
-	"contactsync/cmd/internal/devstack"
-	"contactsync/cmd/internal/run"
-	"contactsync/cmd/internal/worker"
-	"contactsync/contracts/mockregister"
-
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
+
+	"contactsync/cmd/internal/devstack"
+	"contactsync/cmd/internal/messenger"
+	"contactsync/cmd/internal/run"
+	"contactsync/cmd/internal/worker"
+	"contactsync/consent/consentpg"
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/contracts/mockregister"
 )
 
 // registerAddress is the logical address of the national service, which the mock answers to.
@@ -28,6 +32,8 @@ type devServices struct {
 	pool     *pgxpool.Pool
 	register *mockregister.Register
 	worker   *worker.Worker
+	consent  *consentpg.Store
+	messages *messenger.Messenger
 	metrics  *prometheus.Registry
 	log      *slog.Logger
 }
@@ -47,8 +53,10 @@ func newDevServices(ctx context.Context, stack *devstack.Stack, log *slog.Logger
 	if s.register, err = s.newRegister(ctx); err != nil {
 		return nil, err
 	}
-	s.worker, err = s.newWorker(ctx)
-	return s, err
+	if s.worker, err = s.newWorker(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.newConsent(ctx)
 }
 
 func (s *devServices) close() { s.pool.Close() }
@@ -79,6 +87,24 @@ func (s *devServices) newWorker(ctx context.Context) (*worker.Worker, error) {
 	}, devstack.WorkerHSAID)
 }
 
+// newConsent makes the residents' side: what they decide, on its way to Kafka and back.
+func (s *devServices) newConsent(ctx context.Context) (err error) {
+	if err := consentpg.Migrate(ctx, s.pool); err != nil {
+		return fmt.Errorf("prepare the portal's schema: %w", err)
+	}
+	s.consent, err = consentpg.New(consentpg.Config{
+		Pool: s.pool, Source: "urn:hsaid:" + devstack.PortalHSAID, Pepper: []byte(event.DevelopmentPepper), Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	s.messages, err = messenger.New(messenger.Config{
+		Brokers: []string{s.stack.Endpoints().Kafka}, Pool: s.pool, Store: s.consent, Log: s.log.With("service", "messenger"),
+		Told: func(contact.PersonID) {},
+	})
+	return err
+}
+
 // runAll runs the services until one fails or ctx ends, and waits for every one to end. The listeners are open before, so
 // ready may be called at once.
 func (s *devServices) runAll(ctx context.Context, ready func() error) error {
@@ -96,6 +122,7 @@ func (s *devServices) runAll(ctx context.Context, ready func() error) error {
 	serve(run.Server{Name: "ops", Listener: ports.Ops, Handler: s.ops().Handler()})
 	serve(run.Server{Name: "portal", Listener: ports.Portal, Handler: http.HandlerFunc(noPortal)})
 	group.Go(func() error { return s.worker.Run(ctx) })
+	group.Go(func() error { return s.messages.Run(ctx) })
 	group.Go(func() error { return s.watchPostgres(ctx) })
 	group.Go(ready)
 	return group.Wait()

@@ -15,6 +15,7 @@ import (
 // HSA-ids of the clients that get a certificate.
 const (
 	WorkerHSAID   = "SE2321000016-CSW1" // the sync worker: reads and writes, protected persons too
+	PortalHSAID   = "SE2321000016-CSP1" // the residents' portal, in its events; it has no certificate
 	JournalHSAID  = "SE2321000016-CSJ1" // a care system: reads, protected persons too
 	StrangerHSAID = "SE2321000016-CSX1" // is known, and allowed nothing
 	registerHSAID = "SE2321000016-CSR1"

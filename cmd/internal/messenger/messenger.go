@@ -1,0 +1,98 @@
+// Package messenger carries decisions from the consent schema to Kafka, and outcomes back.
+//
+// It owns both goroutines and waits for them. Start with New and Run.
+package messenger
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"contactsync/consent/consentpg"
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/consent/outbox"
+	"contactsync/consent/stream"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Config of a messenger; all fields are required.
+type Config struct {
+	Brokers []string
+	Pool    *pgxpool.Pool // on a database with the schema "consent"
+	Store   *consentpg.Store
+	Log     *slog.Logger
+	// Told is called with each person of whom an outcome came that is news; it must not block.
+	Told func(contact.PersonID)
+}
+
+// Group is the consumer group of the readers of outcomes.
+const Group = "contactsync-outcomes"
+
+// Messenger is a relay and a reader of outcomes.
+type Messenger struct {
+	Config
+	relay     *outbox.Relay
+	publisher *stream.Publisher
+}
+
+// New puts a messenger together; nothing runs yet.
+func New(c Config) (*Messenger, error) {
+	publisher, err := stream.NewPublisher(stream.Config{Brokers: c.Brokers})
+	if err != nil {
+		return nil, err
+	}
+	relay, err := outbox.New(outbox.Config{Pool: c.Pool, Schema: "consent", Publisher: publisher, Log: c.Log})
+	if err != nil {
+		return nil, err
+	}
+	return &Messenger{Config: c, relay: relay, publisher: publisher}, nil
+}
+
+// Run works until ctx ends.
+func (m *Messenger) Run(ctx context.Context) error {
+	var relay sync.WaitGroup
+	relay.Go(func() { m.relay.Run(ctx) })
+	err := stream.Consume(ctx, stream.ConsumeConfig{Config: stream.Config{Brokers: m.Brokers}, Group: Group,
+		Topic: event.TopicOutcomes, Log: m.Log}, m)
+	relay.Wait()
+	return errors.Join(err, m.publisher.Close())
+}
+
+// Assigned implements stream.Handler. Outcomes are folded by their sequence, so Kafka's own offset is good enough.
+func (m *Messenger) Assigned(_ context.Context, _ string, assigned []stream.Assignment) ([]int64, error) {
+	starts := make([]int64, len(assigned))
+	for i, a := range assigned {
+		starts[i] = max(a.Committed, a.LogStart)
+	}
+	return starts, nil
+}
+
+// Handle implements stream.Handler.
+func (m *Messenger) Handle(ctx context.Context, b stream.Batch) error {
+	var outcomes []event.Outcome
+	for _, r := range b.Records {
+		headers := make([]event.Header, len(r.Headers))
+		for i, h := range r.Headers {
+			headers[i] = event.Header(h)
+		}
+		o, err := event.ReadOutcome(headers, r.Value)
+		if err != nil {
+			m.Log.Warn("outcome skipped", "partition", b.Partition, "offset", r.Offset, "error", err.Error())
+			continue
+		}
+		outcomes = append(outcomes, o)
+	}
+	news, err := m.Store.Fold(ctx, outcomes)
+	for _, p := range news {
+		m.Told(p)
+	}
+	return err
+}
+
+// Lost implements stream.Handler. The page of a person whose outcome is lost stays at "saved"; the register is as it should be.
+func (m *Messenger) Lost(_ context.Context, l stream.Loss) {
+	m.Log.Error("outcomes were deleted before they were read", "topic", l.Topic, "partition", l.Partition, "from", l.From, "to", l.To)
+}
