@@ -5,9 +5,10 @@ import (
 	"io"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
-	"github.com/spf13/cobra"
 )
 
 func checkCommand() *cobra.Command {

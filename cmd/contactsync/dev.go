@@ -9,12 +9,12 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"contactsync/cmd/internal/devstack"
 	"contactsync/cmd/internal/run"
 	"contactsync/consent/pgcluster"
 	"contactsync/contracts/mockregister"
-
-	"github.com/spf13/cobra"
 )
 
 // devOptions are the flags of dev.

@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
 	"contactsync/cmd/internal/devstack"
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
 	"contactsync/consent/stream"
-	"github.com/google/uuid"
-	"github.com/spf13/cobra"
 )
 
 type emitFlags struct {

@@ -9,11 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
 	"contactsync/consent/stream"
-	"github.com/google/go-cmp/cmp"
 )
 
 const (

@@ -6,8 +6,9 @@ import (
 	"io"
 	"os"
 
-	"contactsync/consent/event"
 	"github.com/spf13/cobra"
+
+	"contactsync/consent/event"
 )
 
 // openFile opens the FILE argument of a command; - is standard input.

@@ -8,14 +8,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
 	"contactsync/contracts/personv4"
 	"contactsync/sync/register"
-
-	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 )
 
 const (

@@ -14,12 +14,12 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"contactsync/consent/contact"
 	"contactsync/contracts/contracttest"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const (

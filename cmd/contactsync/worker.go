@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"contactsync/cmd/internal/worker"
 	"contactsync/consent/event"
 	"contactsync/sync/syncpg"
-
-	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // workerConfig is what a worker needs from its surroundings.

@@ -4,9 +4,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"contactsync/consent/contact"
 	"contactsync/consent/reason"
-	"github.com/google/uuid"
 )
 
 // rootHSA is the OID under which this contract writes the HSA-id of a member of staff.

@@ -7,9 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"contactsync/consent/event"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
+
+	"contactsync/consent/event"
 )
 
 const (

@@ -4,9 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
-	"github.com/google/go-cmp/cmp"
 )
 
 func FuzzRead(f *testing.F) {

@@ -11,10 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
-	"github.com/google/go-cmp/cmp"
 )
 
 var update = flag.Bool("update", false, "write testdata/events/golden anew: only to add a file, never to change one that shipped")

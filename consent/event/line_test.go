@@ -8,9 +8,10 @@ import (
 	"testing/iotest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestMissingIDAndTimeAreFilledIn(t *testing.T) {

@@ -6,10 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"contactsync/consent/contact"
-	"contactsync/consent/event"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
 )
 
 // anything is JSON of any type, such as may stand in a field that a withdrawal does not need.

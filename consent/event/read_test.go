@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
-	"github.com/google/go-cmp/cmp"
 )
 
 var (

@@ -20,10 +20,10 @@ import (
 	"testing"
 	"time"
 
-	"contactsync/consent/pgcluster"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"contactsync/consent/pgcluster"
 )
 
 // poolSize connections a test get it far; a hundred are all a cluster has.

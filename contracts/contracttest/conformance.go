@@ -5,9 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"contactsync/contracts/personv4"
-
 	"github.com/google/go-cmp/cmp"
+
+	"contactsync/contracts/personv4"
 )
 
 // Register is a register under test, with persons in the states that the suite asks about.

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"contactsync/consent/pgtest"
-
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"contactsync/consent/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

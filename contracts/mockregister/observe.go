@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Who must change something before the same request can do better.

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // person is a person as stored.

@@ -16,10 +16,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Rights is what a calling system may do. The zero value is nothing.

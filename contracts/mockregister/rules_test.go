@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"contactsync/contracts/contracttest"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestEveryTestPersonCanBeReadAndWrittenBackUnchanged(t *testing.T) {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // refusal is why an update was not carried out. The codes are ours (the national service has none), the texts fit to show.

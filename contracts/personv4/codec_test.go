@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"contactsync/contracts/rivta"
-
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"contactsync/contracts/rivta"
 )
 
 // anything draws a T or nil.

@@ -19,9 +19,9 @@ import (
 	"strings"
 	"testing"
 
-	"contactsync/contracts/rivta"
-
 	"github.com/google/go-cmp/cmp"
+
+	"contactsync/contracts/rivta"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

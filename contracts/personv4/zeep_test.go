@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"contactsync/contracts/contracttest"
 	"contactsync/contracts/personv4"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const (

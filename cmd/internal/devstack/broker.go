@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"runtime/debug"
 
-	"contactsync/consent/event"
-
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"contactsync/consent/event"
 )
 
 // Broker is a Kafka broker inside this process. It speaks Kafka's protocol, and keeps records, groups and offsets on disk.

@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"contactsync/consent/event"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"contactsync/consent/event"
 )
 
 func TestFolderIsOnesAlone(t *testing.T) {

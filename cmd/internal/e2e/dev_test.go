@@ -19,13 +19,13 @@ import (
 	"testing"
 	"time"
 
-	"contactsync/cmd/internal/devstack"
-	"contactsync/consent/event"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"contactsync/cmd/internal/devstack"
+	"contactsync/consent/event"
 )
 
 func TestMain(m *testing.M) { Main(m) }
