@@ -88,7 +88,7 @@ const (
 
 // The decision was understood, and is refused.
 const (
-	ActorNotAllowed    Code = "actor_not_allowed"    // the e-service may not speak for this actor, or not for this reason
+	ActorNotAllowed    Code = "actor_not_allowed"    // the e-service may not speak for this actor
 	ClockAhead         Code = "clock_ahead"          // revision further in the future than clocks may differ
 	GuardianNotAllowed Code = "guardian_not_allowed" // not guardian, the child is 13 or older, or either is protected
 )

@@ -1,7 +1,7 @@
 // Package reason names why a decision was refused, is parked, or ended as it did.
 //
-// A code is stable: it stands in outcomes, logs, metrics and pages, and is the same for the resident, support and the operator
-// (DESIGN promise 6). Every code has a sentence in Swedish and English in List. Codes never carry a personal value.
+// A code is stable: it stands in outcomes, logs, metrics and pages, and is the same for the resident, support and the operator.
+// Every code has a sentence in Swedish and English in List. Codes never carry a personal value.
 package reason
 
 import "errors"
@@ -22,16 +22,8 @@ func (r *Refusal) Error() string {
 	return r.Field + ": " + string(r.Code)
 }
 
-// Refuse returns a Refusal without a field: the caller that knows the field adds it with At.
+// Refuse returns a Refusal without a field, for judgements that do not know where in an event the value stood.
 func Refuse(code Code) error { return &Refusal{Code: code} }
-
-// At names the field of a refusal. An error that is no Refusal is returned as it is.
-func At(field string, err error) error {
-	if r, ok := errors.AsType[*Refusal](err); ok {
-		return &Refusal{Field: field, Code: r.Code}
-	}
-	return err
-}
 
 // Of returns the code of a refusal, or "" for any other error.
 func Of(err error) Code {

@@ -1,7 +1,6 @@
 package reason_test
 
 import (
-	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -99,7 +98,7 @@ func TestTextOfACode(t *testing.T) {
 func TestRefusalSaysFieldAndCode(t *testing.T) {
 	t.Parallel()
 	bare := reason.Refuse(reason.ValueEmpty)
-	placed := reason.At("value", bare)
+	placed := &reason.Refusal{Field: "value", Code: reason.ValueEmpty}
 	wrapped := fmt.Errorf("decode event: %w", placed)
 	for _, tt := range []struct {
 		about string
@@ -109,18 +108,14 @@ func TestRefusalSaysFieldAndCode(t *testing.T) {
 	}{
 		{"without a field", bare, "value_invalid:empty", reason.ValueEmpty},
 		{"with a field", placed, "value: value_invalid:empty", reason.ValueEmpty},
-		{"a field replaces another", reason.At("person", placed), "person: value_invalid:empty", reason.ValueEmpty},
 		{"wrapped", wrapped, "decode event: value: value_invalid:empty", reason.ValueEmpty},
-		{"any other error", reason.At("value", fs.ErrNotExist), "file does not exist", ""},
+		{"any other error", fs.ErrNotExist, "file does not exist", ""},
 	} {
 		if tt.err.Error() != tt.text || reason.Of(tt.err) != tt.code {
 			t.Errorf("%s: %q, %q; want %q, %q", tt.about, tt.err, reason.Of(tt.err), tt.text, tt.code)
 		}
 	}
-	if reason.Of(nil) != "" || reason.At("value", nil) != nil {
+	if reason.Of(nil) != "" {
 		t.Error("no error has a code")
-	}
-	if !errors.Is(reason.At("value", fs.ErrNotExist), fs.ErrNotExist) {
-		t.Error("another error is changed by At")
 	}
 }

@@ -1,4 +1,5 @@
-// Package archtest holds the rules on what may import what, and the test that keeps them (DESIGN §5).
+// Package archtest holds the rules on what may import what, and the test that keeps them: consent and contracts know nothing of the
+// others, sync knows both, cmd knows all.
 //
 // The rules are the table in rules.go. The test reads the imports itself: one that asks the go command is served old answers
 // from the test cache.

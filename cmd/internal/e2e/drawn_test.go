@@ -136,7 +136,7 @@ func (h *history) sent() []stream.Message {
 	return out
 }
 
-// wanted is the pure function of DESIGN §7 over the whole history.
+// wanted is the pure function, plan.State.Want, over the whole history.
 func (h *history) wanted() map[place]plan.Want {
 	states := map[place]*plan.State{}
 	for _, d := range h.decisions {
