@@ -35,7 +35,7 @@ var (
 )
 
 // TestNothingIsLostOrOvertakenUnderKill9 produces random decisions, shuffled and repeated, while the whole stack is killed
-// again and again. In the end the register shows what the pure function of DESIGN §7 says, nobody else's entry has changed,
+// again and again. In the end the register shows what the pure function (plan.State.Want) says, nobody else's entry has changed,
 // and every decision has an outcome.
 func TestNothingIsLostOrOvertakenUnderKill9(t *testing.T) {
 	c := &crash{t: t, data: filepath.Join(t.TempDir(), "data")}
@@ -321,7 +321,7 @@ func (c *crash) judgeLog(h *history) {
 // repeat produces everything twice more: nothing may be written to the register.
 func (c *crash) repeat(h *history) {
 	c.t.Helper()
-	writes := c.count(`select count(*) from sync.audit`)
+	writes, versions := c.count(`select count(*) from sync.audit`), c.versions()
 	publisher := c.publisher()
 	for range 2 {
 		for chunk := range slices.Chunk(h.sent(), 500) {
@@ -330,7 +330,6 @@ func (c *crash) repeat(h *history) {
 			}
 		}
 	}
-	versions := c.versions()
 	c.settle()
 	if after := c.count(`select count(*) from sync.audit`); after != writes {
 		c.t.Errorf("%d pushes for decisions that were there already", after-writes)

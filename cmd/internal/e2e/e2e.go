@@ -211,9 +211,6 @@ func (d *Dev) Interrupt() (code int, took time.Duration) {
 // PID is the process' number.
 func (d *Dev) PID() int { return d.process.Pid }
 
-// Ended is closed when the process has ended.
-func (d *Dev) Ended() <-chan struct{} { return d.ended }
-
 // Log returns what the process has written to standard error so far.
 func (d *Dev) Log() string {
 	text, _ := os.ReadFile(d.log)
