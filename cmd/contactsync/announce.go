@@ -12,9 +12,6 @@ import (
 	"contactsync/contracts/mockregister"
 )
 
-// stateGenerated marks test persons that are only counted.
-const stateGenerated = "generated"
-
 // announce prints what runs where, the test persons, and the line that begins with "ready". The persons are invented, so
 // their identities may be shown.
 func announce(out io.Writer, stack *devstack.Stack, persons []mockregister.TestPerson, took time.Duration) error {
@@ -50,7 +47,7 @@ func announcePlaces(t io.Writer, stack *devstack.Stack) {
 func announcePersons(t io.Writer, persons []mockregister.TestPerson) (generated int) {
 	fmt.Fprint(t, "\ntest person (invented)\tstate\tidentity\n")
 	for _, p := range persons {
-		if p.State == stateGenerated {
+		if p.State == mockregister.StateGenerated {
 			generated++
 			continue
 		}

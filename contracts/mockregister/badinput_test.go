@@ -29,7 +29,7 @@ func message(headers, prolog string) string {
 	op := personv4.GetOperation(true)
 	return prolog + `<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Header>` + headers + `</s:Header><s:Body>` +
 		`<g:` + op.Name + ` xmlns:g="` + op.Namespace() + `"><g:personId xmlns:c="` + personv4.Namespace + `"><c:root>` +
-		rootPersonnummer + `</c:root><c:extension>` + plantedPerson + `</c:extension></g:personId></g:` + op.Name + `>` +
+		personv4.RootPersonnummer + `</c:root><c:extension>` + plantedPerson + `</c:extension></g:personId></g:` + op.Name + `>` +
 		`</s:Body></s:Envelope>`
 }
 

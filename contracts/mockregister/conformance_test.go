@@ -21,7 +21,7 @@ func TestRegisterConforms(t *testing.T) {
 			Rich:           w.id(t, "contact_persons"),
 			Protected:      w.id(t, "secrecy"),
 			Deceased:       w.id(t, "deceased"),
-			Unknown:        personv4.ID{Root: rootPersonnummer, Extension: "201701012393"},
+			Unknown:        personv4.ID{Root: personv4.RootPersonnummer, Extension: "201701012393"},
 		}
 	})
 }

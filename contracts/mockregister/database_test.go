@@ -81,8 +81,3 @@ func (c *wallClock) pass(d time.Duration) {
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
-
-func emptyDatabase(t testing.TB) *pgxpool.Pool {
-	t.Helper()
-	return pgtest.Database(t)
-}

@@ -6,12 +6,6 @@ import (
 	"time"
 )
 
-// OIDs of the identity types that the test persons have (IIType.root, from TKB 5.1).
-const (
-	rootPersonnummer      = "1.2.752.129.2.1.3.1"
-	rootSamordningsnummer = "1.2.752.129.2.1.3.3"
-)
-
 // personnummer is the identity of somebody born on the day, with its check digit. Serials 980 to 999 are those that the
 // Swedish Tax Agency keeps for tests.
 func personnummer(born time.Time, serial int) string {

@@ -46,7 +46,7 @@ func namedPersons(today time.Time) []seedPerson {
 		{TestPerson: child("Barn Testsson", "child_under_13", today.AddDate(-9, 0, 0))},
 		{TestPerson: adult("Vera Testsson", "guardian", 1985, 982)},
 		{TestPerson: child("Ung Testsson", "child_13", today.AddDate(-14, 0, 0))},
-		{TestPerson: TestPerson{"Sam Ordningsson", "coordination_number", rootSamordningsnummer,
+		{TestPerson: TestPerson{"Sam Ordningsson", "coordination_number", personv4.RootSamordningsnummer,
 			samordningsnummer(birthday(1979), 983)}},
 	}...)
 }
@@ -64,11 +64,11 @@ func withRecords() []seedPerson {
 }
 
 func adult(name, state string, year, serial int) TestPerson {
-	return TestPerson{name, state, rootPersonnummer, personnummer(birthday(year), serial)}
+	return TestPerson{name, state, personv4.RootPersonnummer, personnummer(birthday(year), serial)}
 }
 
 func child(name, state string, born time.Time) TestPerson {
-	return TestPerson{name, state, rootPersonnummer, personnummer(born, 984)}
+	return TestPerson{name, state, personv4.RootPersonnummer, personnummer(born, 984)}
 }
 
 // birthday is the day in a year on which all grown-up test persons were born.

@@ -209,7 +209,7 @@ func checkRefusal(t *testing.T, result personv4.Result, code string) {
 func TestUnknownPerson(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	nobody := personv4.ID{Root: rootPersonnummer, Extension: "201701012393"}
+	nobody := personv4.ID{Root: personv4.RootPersonnummer, Extension: "201701012393"}
 	record, err := s.client(t).Get(t.Context(), nobody)
 	if record != nil || err != nil {
 		t.Errorf("get: record %v, error %v; want neither", record, err)

@@ -7,6 +7,8 @@ import (
 	"iter"
 
 	"github.com/jackc/pgx/v5"
+
+	"contactsync/contracts/personv4"
 )
 
 // TestPerson is one person of the register, as printed by the dev stack for those who try it out.
@@ -17,8 +19,8 @@ type TestPerson struct {
 	Extension string `json:"extension"`
 }
 
-// stateGenerated is the state of the persons that only make up the numbers.
-const stateGenerated = "generated"
+// StateGenerated is the state of the persons that only make up the numbers.
+const StateGenerated = "generated"
 
 // errTooMany tells that there are not enough identities for so many generated persons.
 var errTooMany = errors.New("more generated persons than there are identities")
@@ -104,7 +106,7 @@ func generatedPerson(number string, n int) seedPerson {
 	given := [...]string{"Alex", "Bo", "Charlie", "Dani", "Eli", "Kim", "Lo", "Mika", "Noa", "Robin", "Sam", "Tintin", "Vanja"}
 	family := [...]string{"Testsson", "Provberg", "Påhittad", "Fingersson", "Exempelgren", "Låtsaslund", "Övningsdal"}
 	name := given[n%len(given)] + " " + family[n%len(family)]
-	return seedPerson{TestPerson: TestPerson{name, stateGenerated, rootPersonnummer, number}}
+	return seedPerson{TestPerson: TestPerson{name, StateGenerated, personv4.RootPersonnummer, number}}
 }
 
 func insertGuardianships(ctx context.Context, tx pgx.Tx, named []seedPerson) error {

@@ -9,11 +9,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"contactsync/consent/pgtest"
+	"contactsync/contracts/personv4"
 )
 
 func TestMigrateByThreeAtOnce(t *testing.T) {
 	t.Parallel()
-	pool := emptyDatabase(t)
+	pool := pgtest.Database(t)
 	atOnce(3, func() {
 		if err := Migrate(t.Context(), pool); err != nil {
 			t.Error(err)
@@ -55,7 +58,7 @@ func TestSeedHasEveryState(t *testing.T) {
 func faultOf(p TestPerson, now time.Time) string {
 	number := p.Extension
 	day := number[:8]
-	if p.Root == rootSamordningsnummer {
+	if p.Root == personv4.RootSamordningsnummer {
 		n, _ := strconv.Atoi(number[6:8])
 		day = number[:6] + strconv.Itoa(n-60)
 	}
