@@ -30,6 +30,11 @@ type tryAgainError struct{ error }
 
 func (e tryAgainError) Unwrap() error { return e.error }
 
+// exitError ends the process with a code and without a message: what there is to say has been said.
+type exitError struct{ code int }
+
+func (exitError) Error() string { return "see above" }
+
 // execute runs one command and returns the exit code. Errors take one line on standard error.
 func execute(ctx context.Context, std streams, args []string) int {
 	root := newRoot()
