@@ -21,8 +21,6 @@ var (
 	child = contact.KnownPersonID(contact.RootPersonnummer, "201701012393")
 )
 
-func yes() *bool { v := true; return &v }
-
 // shared and withdrawn are what testdata/events/share.json and withdraw.json say.
 func shared() event.Decision {
 	return event.Decision{
@@ -30,7 +28,7 @@ func shared() event.Decision {
 		Source:  "urn:hsaid:SE2321000016-ES01",
 		Time:    time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC),
 		Person:  child, Channel: contact.Mobile,
-		Share: true, Value: contact.KnownValue("+46701740605"), Notify: yes(),
+		Share: true, Value: contact.KnownValue("+46701740605"), Notify: new(true),
 		Revision: 1795262400000000, DecidedAt: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC),
 		Actor:  event.Actor{Role: event.RoleGuardian, ID: adult},
 		Notice: event.Notice{Version: "2026-01-12", Language: "sv"},

@@ -112,12 +112,10 @@ func (p *parser) run() error {
 
 // malformed drops encoding/xml's own text, which quotes what it read.
 func malformed(err error) error {
-	var syntax *xml.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*xml.SyntaxError](err); ok {
 		return fmt.Errorf("malformed XML in line %d", syntax.Line)
 	}
-	var own parseError
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[parseError](err); ok {
 		return own
 	}
 	return errors.New("malformed XML")
