@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/pgtest"
 	"contactsync/consent/reason"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -9,13 +9,13 @@ import (
 	"log/slog"
 	"sync"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/outbox"
 	"contactsync/consent/stream"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Config of a messenger; all fields are required.
