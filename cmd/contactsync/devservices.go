@@ -129,7 +129,7 @@ func (s *devServices) runAll(ctx context.Context, ready func() error) error {
 }
 
 func (s *devServices) ops() run.Ops {
-	checks := map[string]run.Check{"postgres": s.pool.Ping}
+	checks := map[string]run.Check{"postgres": s.pool.Ping, "worker": s.worker.Check}
 	return run.Ops{Checks: checks, Metrics: s.metrics, Now: time.Now, Log: s.log}
 }
 

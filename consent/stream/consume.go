@@ -2,14 +2,12 @@ package stream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"golang.org/x/sync/errgroup"
 )
 
 // Assignment is a partition that this member owns from now on.
@@ -127,26 +125,20 @@ func (c *consumer) generation(ctx context.Context, gen *kafka.Generation) {
 	if err != nil {
 		if ctx.Err() == nil {
 			c.Log.Warn("generation not started", "group", c.Group, "error", err.Error())
-			_ = pause(ctx, time.Second)
+			pause(ctx, time.Second)
 		}
 		return
 	}
 	offsets := &offsets{next: map[int]int64{}}
-	partitions, pctx := errgroup.WithContext(ctx)
+	var partitions, committer sync.WaitGroup
 	for i, a := range assigned {
 		f := &fetcher{consumer: c, partition: a.Partition, next: starts[i], offsets: offsets}
-		partitions.Go(func() error { return f.run(pctx) })
+		partitions.Go(func() { f.run(ctx) })
 	}
 	committing := make(chan struct{})
-	var committer sync.WaitGroup
 	committer.Go(func() { c.commitLoop(gen, offsets, committing) })
-	if len(assigned) == 0 {
-		<-ctx.Done()
-	}
-	if err := partitions.Wait(); err != nil && ctx.Err() == nil {
-		c.Log.Warn("generation ended early", "group", c.Group, "error", err.Error())
-		_ = pause(ctx, time.Second)
-	}
+	<-ctx.Done() // also with no partition of our own
+	partitions.Wait()
 	close(committing)
 	committer.Wait()
 }
@@ -224,16 +216,11 @@ func (o *offsets) take() map[int]int64 {
 	return taken
 }
 
-// errStopped is the reason of a pause that ended because its context did.
-var errStopped = errors.New("stopped")
-
-func pause(ctx context.Context, d time.Duration) error {
+func pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return nil
 	case <-ctx.Done():
-		return errStopped
 	}
 }

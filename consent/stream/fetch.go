@@ -20,17 +20,14 @@ type fetcher struct {
 	offsets   *offsets
 }
 
-// run returns nil when ctx ends. Broker trouble is waited out here: the group's heartbeat goes on beside.
-func (f *fetcher) run(ctx context.Context) error {
+// run returns when ctx ends. Broker trouble is waited out here: the group's heartbeat goes on beside.
+func (f *fetcher) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := f.step(ctx); err != nil && ctx.Err() == nil {
 			f.Log.Warn("fetch failed", "topic", f.Topic, "partition", f.partition, "error", err.Error())
-			if pause(ctx, 500*time.Millisecond) != nil {
-				return nil
-			}
+			pause(ctx, 500*time.Millisecond)
 		}
 	}
-	return nil
 }
 
 func (f *fetcher) step(ctx context.Context) error {

@@ -1,8 +1,8 @@
 // Package stream is the way to and from Kafka: publish with acks from all replicas, and consume by consumer-group generation.
 //
 // It is the only importer of kafka-go, whose traps it closes: no Reader (it loses its place over rebalances, skips what
-// retention deleted and panics on compacted batches), no Writer zero value (it acknowledges nothing). It knows nothing of
-// decisions: records are bytes. Start with Consume and Publisher.
+// retention deleted and panics on compacted batches), no Writer zero value (it acknowledges nothing). It reads no
+// events: records are bytes and headers. Start with Consume and Publisher.
 package stream
 
 import (
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"contactsync/consent/event"
 )
 
 // Config says how to reach Kafka.
@@ -29,10 +31,7 @@ func (c Config) transport() *kafka.Transport {
 }
 
 // Header is one header of a record. Kafka allows the same key several times.
-type Header struct {
-	Key   string
-	Value []byte
-}
+type Header = event.Header
 
 // Message is a record to publish. Records with the same key keep their order.
 type Message struct {

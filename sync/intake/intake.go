@@ -126,11 +126,7 @@ func (in *Intake) Lost(_ context.Context, l stream.Loss) {
 
 func (in *Intake) judge(r stream.Record) Entry {
 	now := in.Now()
-	headers := make([]event.Header, len(r.Headers))
-	for i, h := range r.Headers {
-		headers[i] = event.Header(h)
-	}
-	got := event.Read(headers, r.Value, now)
+	got := event.Read(r.Headers, r.Value, now)
 	e := Entry{Offset: r.Offset, Decision: got.Decision, Person: got.RawPerson, Unreadable: got.Unreadable}
 	if got.Unreadable != "" {
 		return e

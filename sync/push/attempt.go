@@ -17,15 +17,14 @@ const rounds = 3
 // attempt carries out one claim.
 type attempt struct {
 	*Pusher
-	Claim
+	claim  Claim // Unsure and Written follow what happens
 	result Result
 }
 
 // run works on the targets until each is settled, parked or left for later.
 func (a *attempt) run(ctx context.Context) Result {
-	a.result.Unsure = a.Unsure
-	a.try(ctx, a.Targets)
-	a.result.Unsure = a.Unsure
+	a.try(ctx, a.claim.Targets)
+	a.result.Unsure = a.claim.Unsure
 	return a.result
 }
 
@@ -39,7 +38,7 @@ func (a *attempt) try(ctx context.Context, targets []plan.Target) {
 			a.unknownPerson(targets)
 			return
 		}
-		write := plan.Decide(targets, reading.Record(), a.Claim.Unsure)
+		write := plan.Decide(targets, reading.Record(), a.claim.Unsure)
 		if write == nil {
 			a.settle(targets, nil, reading.Record().Version)
 			return
@@ -54,7 +53,7 @@ func (a *attempt) try(ctx context.Context, targets []plan.Target) {
 // read returns a record that may be believed; false means that the claim ends here.
 func (a *attempt) read(ctx context.Context, targets []plan.Target) (Reading, bool) {
 	began := a.now()
-	reading, err := a.call(ctx, func(ctx context.Context) (Reading, error) { return a.register.Read(ctx, a.Person) })
+	reading, err := a.call(ctx, func(ctx context.Context) (Reading, error) { return a.register.Read(ctx, a.claim.Person) })
 	if err != nil {
 		a.readFailed(targets, err)
 		return nil, false
@@ -80,10 +79,10 @@ func (a *attempt) read(ctx context.Context, targets []plan.Target) (Reading, boo
 // lagging tells how long to wait before a read older than our last write may be believed: the register shows a write up to
 // ReadLag late, so that for so long an absent entry proves nothing.
 func (a *attempt) lagging(version string) time.Duration {
-	if version >= a.Claim.Written.Version {
+	if version >= a.claim.Written.Version {
 		return 0
 	}
-	return max(0, a.cfg.ReadLag-a.now().Sub(a.Claim.Written.At))
+	return max(0, a.cfg.ReadLag-a.now().Sub(a.claim.Written.At))
 }
 
 // unfinishedSecond tells how long to wait until the second of a version is over, where versions are times in whole seconds
@@ -119,15 +118,15 @@ func (a *attempt) readFailed(targets []plan.Target, err error) {
 
 // write returns true if the targets that are left are to be read and decided on again.
 func (a *attempt) write(ctx context.Context, targets []plan.Target, reading Reading, w plan.Write) bool {
-	if a.Expires.Sub(a.now()) < a.cfg.CallTimeout {
+	if a.claim.Expires.Sub(a.now()) < a.cfg.CallTimeout {
 		a.later(0) // the write could outlive the lease
 		return false
 	}
 	version, err := a.send(ctx, reading, w)
 	if err == nil {
-		a.Claim.Unsure = false
+		a.claim.Unsure = false
 		a.result.Written = Written{Version: version, At: a.now()}
-		a.Claim.Written = a.result.Written
+		a.claim.Written = a.result.Written
 		a.settle(targets, &w, version)
 		return false
 	}
@@ -141,14 +140,15 @@ func (a *attempt) write(ctx context.Context, targets []plan.Target, reading Read
 	case Refused:
 		return a.refused(ctx, targets, reading, w, e)
 	case Unknown:
-		a.Claim.Unsure = true
+		a.claim.Unsure = true
 	}
 	a.later(e.RetryAfter)
 	return false
 }
 
-func (a *attempt) send(ctx context.Context, reading Reading, w plan.Write) (version string, err error) {
-	_, err = a.call(ctx, func(ctx context.Context) (Reading, error) {
+func (a *attempt) send(ctx context.Context, reading Reading, w plan.Write) (string, error) {
+	var version string
+	_, err := a.call(ctx, func(ctx context.Context) (_ Reading, err error) {
 		version, err = reading.Write(ctx, w)
 		return nil, err
 	})
@@ -184,7 +184,7 @@ func (a *attempt) movedOn(ctx context.Context, version string) bool {
 	if pause(ctx, a.cfg.ReadLag) != nil {
 		return false
 	}
-	reading, err := a.call(ctx, func(ctx context.Context) (Reading, error) { return a.register.Read(ctx, a.Person) })
+	reading, err := a.call(ctx, func(ctx context.Context) (Reading, error) { return a.register.Read(ctx, a.claim.Person) })
 	return err == nil && reading != nil && reading.Record().Version != version
 }
 
@@ -234,5 +234,5 @@ func (a *attempt) park(targets []plan.Target, why reason.Code) {
 
 // later gives the place back until the backoff, or the register's own wish, is over.
 func (a *attempt) later(wish time.Duration) {
-	a.result.RetryIn = max(min(wish, a.cfg.MaxBackoff), a.backoff(a.Attempts))
+	a.result.RetryIn = max(min(wish, a.cfg.MaxBackoff), a.backoff(a.claim.Attempts))
 }

@@ -224,3 +224,75 @@ func TestBackoffGrowsWithinItsCap(t *testing.T) {
 		}
 	}
 }
+
+// crowd is a store where a thousand persons are due, all with a share, or all with a withdrawal.
+type crowd struct {
+	urgent bool
+	left   int
+	claims int
+}
+
+func (s *crowd) Claim(_ context.Context, limit int, urgent bool) ([]push.Claim, error) {
+	if urgent != s.urgent {
+		return nil, nil
+	}
+	var out []push.Claim
+	for range min(limit, s.left) {
+		s.left--
+		s.claims++
+		out = append(out, push.Claim{Expires: time.Now().Add(10 * time.Second), Targets: []plan.Target{target(contact.Mobile, plan.Shared)}})
+	}
+	return out, nil
+}
+
+func (*crowd) Finish(context.Context, push.Claim, push.Result) error { return nil }
+
+// down is a register that is away.
+type down struct{}
+
+func (down) Read(context.Context, contact.PersonID) (push.Reading, error) {
+	return nil, &push.Error{Class: push.Retry, Err: errors.New("down")}
+}
+
+func TestBreakerStopsClaimsWhileTheRegisterIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &crowd{urgent: true, left: 1000}
+		p, err := push.New(push.Config{Store: store, Register: down{}, Log: slog.New(slog.DiscardHandler), SharesAllowed: func() bool { return true }, Concurrency: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		p.Run(ctx)
+		if store.claims < 15 || store.claims > 40 {
+			t.Errorf("%d claims in ten seconds: want ten before the breaker opens, and one probe a second after", store.claims)
+		}
+	})
+}
+
+func TestSharesWaitForTheIntakeAndForFreePlaces(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name            string
+		urgent, allowed bool
+		want            int
+	}{
+		{"no share before the intake has its partitions", false, false, 0},
+		{"shares leave a quarter of the places to withdrawals", false, true, 6},
+		{"withdrawals take every place, and wait for nothing", true, false, 8},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			store := &crowd{urgent: tt.urgent, left: 1000}
+			p, err := push.New(push.Config{Store: store, Register: nobody{}, Log: slog.New(slog.DiscardHandler),
+				SharesAllowed: func() bool { return tt.allowed }, Concurrency: 8})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := p.Round(t.Context()); got != tt.want {
+				t.Errorf("%d claims, want %d", got, tt.want)
+			}
+		})
+	}
+}

@@ -21,7 +21,7 @@ type Config struct {
 	SharesAllowed func() bool
 	// Concurrency is how many persons are worked on at once (16). A quarter of the places is kept for withdrawals.
 	Concurrency int
-	// CallTimeout bounds one register call with its retries (5 s). It must lie well inside the store's lease.
+	// CallTimeout bounds one register call with its retries (4 s). It must lie well inside the store's lease.
 	CallTimeout time.Duration
 	MaxBackoff  time.Duration // between two attempts for one person (5 min)
 	// ReadLag is how late a write shows in the register's reads: 3 s for the national service, 0 for ours.
@@ -46,7 +46,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Concurrency == 0 {
 		c.Concurrency = 16
 	}
-	c.CallTimeout = orDefault(c.CallTimeout, 5*time.Second)
+	c.CallTimeout = orDefault(c.CallTimeout, 4*time.Second)
 	c.MaxBackoff = orDefault(c.MaxBackoff, 5*time.Minute)
 	c.Poll = orDefault(c.Poll, 500*time.Millisecond)
 	return c, nil
@@ -138,7 +138,7 @@ func (p *Pusher) round(ctx context.Context) int {
 
 func (p *Pusher) claim(ctx context.Context, limit int, urgent bool) int {
 	if p.breaker.State() == gobreaker.StateHalfOpen {
-		limit = min(limit, 1) // a probe
+		limit = min(limit, 1-len(p.all)) // one probe, and nobody beside it
 	}
 	if limit <= 0 {
 		return 0
@@ -178,7 +178,7 @@ func (p *Pusher) start(ctx context.Context, c Claim, urgent bool) {
 func (p *Pusher) carryOut(ctx context.Context, c Claim) {
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), c.Expires)
 	defer cancel()
-	a := &attempt{Pusher: p, Claim: c}
+	a := &attempt{Pusher: p, claim: c}
 	result := a.run(ctx)
 	if err := p.cfg.Store.Finish(ctx, c, result); err != nil {
 		p.cfg.Log.Warn("result not recorded; the lease will run out and the person is tried again", "person_no", c.ID, "error", err.Error())

@@ -27,12 +27,12 @@ func DefaultCodes() map[contact.Channel]Code {
 	return map[contact.Channel]Code{contact.Mobile: {"tel", "mobile"}, contact.Email: {"mail", "personal"}}
 }
 
-// PersonV4Config is what the adapter needs. All fields but Restricted are required.
+// PersonV4Config is what the adapter needs. All fields are required.
 type PersonV4Config struct {
-	Reads, Writes *personv4.Client // with clients of HTTPClients
+	// Reads and Writes use the Unrestricted contracts, with clients of HTTPClients: a restricted read of a protected person comes
+	// back blanked, and a write based on it would wipe the record.
+	Reads, Writes *personv4.Client
 	Codes         map[contact.Channel]Code
-	// Restricted tells that the clients use the restricted contracts, which blank the records of protected persons.
-	Restricted bool
 	// Observe is called after each call with operation "get" or "update", an outcome and whose fault it was.
 	Observe func(operation, outcome, blame string, took time.Duration)
 }
@@ -72,10 +72,6 @@ func (r *PersonV4) Read(ctx context.Context, p contact.PersonID) (push.Reading, 
 	}
 	if rec.Person.Root != p.Root() || rec.Person.Extension != p.RevealExtension() {
 		return nil, &push.Error{Class: push.Refused, Reason: reason.RegisterRefused, Err: errors.New("the record is another person's")}
-	}
-	if r.Restricted && rec.Protected() {
-		// What looks empty is only blanked: a write would wipe it.
-		return nil, &push.Error{Class: push.Refused, Reason: reason.ProtectedNoAuthority, Err: errors.New("record of a protected person is blanked")}
 	}
 	return &reading{PersonV4: r, raw: *rec}, nil
 }

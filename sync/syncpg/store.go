@@ -25,7 +25,7 @@ type Config struct {
 	Source string
 	// Pepper keys the pseudonyms that are the outcomes' Kafka keys.
 	Pepper []byte
-	// Lease is how long a claimed person belongs to its claimer (15 s if zero). A dead worker's persons wait for so long.
+	// Lease is how long a claimed person belongs to its claimer (10 s if zero). A dead worker's persons wait for so long.
 	Lease time.Duration
 	// ParkedRetry is how often a withdrawal that the register refused is tried again (15 min if zero).
 	ParkedRetry time.Duration
@@ -40,7 +40,7 @@ func New(c Config) (*Store, error) {
 		return nil, errors.New("syncpg: Pool, Source and Pepper are required")
 	}
 	if c.Lease == 0 {
-		c.Lease = 15 * time.Second
+		c.Lease = 10 * time.Second
 	}
 	if c.ParkedRetry == 0 {
 		c.ParkedRetry = 15 * time.Minute
@@ -77,8 +77,11 @@ func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.As
 
 // advance moves a partition on. It never moves back: what was durable once stays so, even while it is read again.
 func advance(ctx context.Context, tx pgx.Tx, topic string, partition int, next int64) error {
-	_, err := tx.Exec(ctx, `
+	tag, err := tx.Exec(ctx, `
 		update sync.partition set next_offset = greatest(next_offset, $3) where topic = $1 and number = $2`,
 		topic, partition, next)
+	if err == nil && tag.RowsAffected() != 1 {
+		err = fmt.Errorf("partition %d was never assigned", partition)
+	}
 	return err
 }

@@ -2,6 +2,7 @@ package syncpg_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/pgtest"
+	"contactsync/consent/reason"
 	"contactsync/consent/stream"
 	"contactsync/sync/intake"
 	"contactsync/sync/plan"
@@ -176,6 +178,58 @@ func pushed(c push.Claim) (r push.Result) {
 	}
 	r.Written.Version = "20261123130000"
 	return r
+}
+
+func TestBatchOfAPartitionNobodyAssignedIsAnError(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	if err := d.store.Take(t.Context(), intake.Batch{Topic: event.TopicDecisions, Partition: 9, Next: 1}); err == nil {
+		t.Error("the offset of an unassigned partition was not kept, and nobody was told")
+	}
+}
+
+func TestLossIsPassedOn(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.intake.Lost(t.Context(), stream.Loss{From: 1, To: 5})
+	if d.lost != 1 {
+		t.Error("the loss was not passed on")
+	}
+}
+
+func TestBacklog(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	guardian := decision(true, 9)
+	guardian.Channel, guardian.Value = contact.Email, contact.KnownValue("a@example.se")
+	guardian.Actor = event.Actor{Role: event.RoleGuardian, ID: contact.KnownPersonID(contact.RootPersonnummer, "198507099805")}
+	d.receives(share(1), record(guardian))
+	claim := d.claims(false)[0]
+	d.finishes(claim, push.Result{Parked: []push.Parked{{Target: claim.Targets[0], Reason: reason.PersonUnknown}}})
+	d.receives(withdraw(2))
+	got, err := d.store.Backlog(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Withdrawals.Persons != 1 || got.Withdrawals.Oldest <= 0 || got.Shares != (syncpg.Waiting{}) || got.Outbox == 0 ||
+		len(got.Parked) != 1 || got.Parked[reason.GuardianUnconfirmed] != 1 {
+		t.Errorf("backlog %+v", got)
+	}
+}
+
+func TestResultOfALostLease(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1))
+	claim := d.claims(false)[0]
+	stale := claim
+	stale.Token--
+	if err := d.store.Finish(t.Context(), stale, pushed(stale)); !errors.Is(err, syncpg.ErrLeaseLost) {
+		t.Errorf("error %v", err)
+	}
+	d.wantTold()
+	d.finishes(claim, pushed(claim))
+	d.wantTold("1 pushed")
 }
 
 func TestRepeatedBatchChangesNothing(t *testing.T) {
@@ -385,9 +439,13 @@ func TestParkedShareIsDoneAndParkedWithdrawalIsTriedOn(t *testing.T) {
 	}
 }
 
-func TestTwoWorkersTakeTheSamePersonsAtOnce(t *testing.T) {
+func TestWorkersTakeTheSamePersonsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
+	partitions := []stream.Assignment{{Partition: 0}, {Partition: 1}, {Partition: 2}, {Partition: 3}}
+	if _, err := d.store.Assigned(t.Context(), event.TopicDecisions, partitions); err != nil {
+		t.Fatal(err)
+	}
 	var wait sync.WaitGroup
 	for worker := range 4 {
 		wait.Go(func() {
@@ -406,8 +464,12 @@ func TestTwoWorkersTakeTheSamePersonsAtOnce(t *testing.T) {
 				if err := d.store.Take(t.Context(), intake.Batch{Topic: event.TopicDecisions, Partition: worker, Entries: entries}); err != nil {
 					t.Error(err)
 				}
-				for _, c := range d.claims(false) {
-					d.finishes(c, pushed(c))
+				claims, err := d.store.Claim(t.Context(), 10, false)
+				for _, c := range claims {
+					err = errors.Join(err, d.store.Finish(t.Context(), c, pushed(c)))
+				}
+				if err != nil {
+					t.Error(err)
 				}
 			}
 		})

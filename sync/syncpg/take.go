@@ -10,7 +10,6 @@ import (
 
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
-	"contactsync/consent/reason"
 	"contactsync/sync/intake"
 	"contactsync/sync/plan"
 )
@@ -37,6 +36,7 @@ type taking struct {
 	batch    intake.Batch
 	persons  map[contact.PersonID]int64
 	states   map[key]plan.State
+	seen     []bool // by entry: refused before, and told of then
 	changed  map[key]plan.State
 	outcomes []said
 	others   []message
@@ -53,7 +53,10 @@ func (t *taking) run(ctx context.Context) error {
 		return err
 	}
 	t.changed = map[key]plan.State{}
-	for _, e := range t.batch.Entries {
+	for i, e := range t.batch.Entries {
+		if t.seen[i] {
+			continue
+		}
 		if err := t.take(e); err != nil {
 			return err
 		}
@@ -125,25 +128,22 @@ func (t *taking) refuse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i := range t.batch.Entries {
-		e := &t.batch.Entries[i]
+	t.seen = make([]bool, len(t.batch.Entries))
+	for i, e := range t.batch.Entries {
 		id := refusedID{e.Decision.EventID, e.Decision.Source}
 		switch {
 		case e.Unreadable != "":
 		case before[id] && (e.Refused != "" || e.Decision.Share):
-			e.Refused, e.Unreadable = "", seenBefore
+			t.seen[i] = true
 		case e.Refused != "":
 			before[id] = true
-			if err := t.recordRefusal(ctx, *e); err != nil {
+			if err := t.recordRefusal(ctx, e); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
 }
-
-// seenBefore marks, inside this package only, an entry that needs no further word: it was refused and told of before.
-const seenBefore reason.Code = "seen_before"
 
 type refusedID struct{ event, source string }
 
@@ -186,7 +186,6 @@ func (t *taking) recordRefusal(ctx context.Context, e intake.Entry) error {
 // take applies one entry to the state and collects what follows.
 func (t *taking) take(e intake.Entry) error {
 	switch {
-	case e.Unreadable == seenBefore:
 	case e.Unreadable != "":
 		m, err := unreadable(event.UnreadableRecord{Topic: t.batch.Topic, Partition: t.batch.Partition, Offset: e.Offset, Reason: e.Unreadable})
 		t.others = append(t.others, m)

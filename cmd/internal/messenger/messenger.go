@@ -74,11 +74,7 @@ func (m *Messenger) Assigned(_ context.Context, _ string, assigned []stream.Assi
 func (m *Messenger) Handle(ctx context.Context, b stream.Batch) error {
 	var outcomes []event.Outcome
 	for _, r := range b.Records {
-		headers := make([]event.Header, len(r.Headers))
-		for i, h := range r.Headers {
-			headers[i] = event.Header(h)
-		}
-		o, err := event.ReadOutcome(headers, r.Value)
+		o, err := event.ReadOutcome(r.Headers, r.Value)
 		if err != nil {
 			m.Log.Warn("outcome skipped", "partition", b.Partition, "offset", r.Offset, "error", err.Error())
 			continue

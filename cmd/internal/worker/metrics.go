@@ -2,20 +2,22 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"contactsync/sync/syncpg"
 )
 
+// metrics are the worker's: counted as things happen, or asked for at each scrape.
 type metrics struct {
 	calls *prometheus.CounterVec
 	took  *prometheus.HistogramVec
 	lost  prometheus.Counter
 }
 
-func newMetrics(r prometheus.Registerer, pool *pgxpool.Pool) *metrics {
+func newMetrics(r prometheus.Registerer, store *syncpg.Store) (*metrics, error) {
 	m := &metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "contactsync_register_calls_total",
 			Help: "Calls to the register, by how they ended and whose fault it was."}, []string{"contract", "operation", "outcome", "blame"}),
@@ -24,8 +26,7 @@ func newMetrics(r prometheus.Registerer, pool *pgxpool.Pool) *metrics {
 		lost: prometheus.NewCounter(prometheus.CounterOpts{Name: "contactsync_lost_records_total",
 			Help: "Records that Kafka deleted before they were read."}),
 	}
-	r.MustRegister(m.calls, m.took, m.lost, &backlog{pool})
-	return m
+	return m, errors.Join(r.Register(m.calls), r.Register(m.took), r.Register(m.lost), r.Register(newBacklog(store)))
 }
 
 func (m *metrics) observeCall(operation, outcome, blame string, took time.Duration) {
@@ -34,54 +35,50 @@ func (m *metrics) observeCall(operation, outcome, blame string, took time.Durati
 }
 
 // backlog is asked for at each scrape.
-type backlog struct{ pool *pgxpool.Pool }
+type backlog struct {
+	store                       *syncpg.Store
+	oldest, due, parked, outbox *prometheus.Desc
+}
 
-var (
-	oldestDesc = prometheus.NewDesc("contactsync_oldest_unapplied_seconds",
-		"Age of the oldest decision that the register does not show yet; 0 if there is none.", []string{"decision"}, nil)
-	dueDesc    = prometheus.NewDesc("contactsync_due", "Persons whose register record is behind.", []string{"decision"}, nil)
-	parkedDesc = prometheus.NewDesc("contactsync_parked", "Decisions that are parked, by reason.", []string{"reason"}, nil)
-	outboxDesc = prometheus.NewDesc("contactsync_outbox", "Messages that wait to be published.", []string{"schema"}, nil)
-)
+func newBacklog(store *syncpg.Store) *backlog {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &backlog{
+		store: store,
+		oldest: desc("contactsync_oldest_unapplied_seconds",
+			"Age of the oldest decision that the register does not show yet; 0 if there is none.", "decision"),
+		due:    desc("contactsync_due", "Persons whose register record is behind.", "decision"),
+		parked: desc("contactsync_parked", "Decisions that are parked, by reason.", "reason"),
+		outbox: desc("contactsync_outbox", "Messages that wait to be published.", "schema"),
+	}
+}
 
 // Describe implements prometheus.Collector.
-func (*backlog) Describe(out chan<- *prometheus.Desc) {
-	out <- oldestDesc
-	out <- dueDesc
-	out <- parkedDesc
-	out <- outboxDesc
+func (b *backlog) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{b.oldest, b.due, b.parked, b.outbox} {
+		out <- d
+	}
 }
 
 // Collect implements prometheus.Collector. Without a database there are no samples: the alarm on absence rings.
 func (b *backlog) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // a scrape hands no context on
 	defer cancel()
-	b.gauges(ctx, out, oldestDesc, `
-		select d, coalesce(extract(epoch from max(now() - since)), 0)::float8
-		from (values ('withdraw', true), ('share', false)) v (d, u) left join sync.due on urgent = u group by d`)
-	b.gauges(ctx, out, dueDesc, `
-		select d, count(person_id)::float8
-		from (values ('withdraw', true), ('share', false)) v (d, u) left join sync.due on urgent = u group by d`)
-	b.gauges(ctx, out, parkedDesc, `
-		select reason, count(*)::float8 from (
-			select blocked as reason from sync.channel where blocked <> ''
-			union all select parked from sync.channel where parked <> ''
-			union all select 'guardian_unconfirmed' from sync.channel where waiting <> '[]') p group by reason`)
-	b.gauges(ctx, out, outboxDesc, `select 'sync', count(*)::float8 from sync.outbox`)
-}
-
-func (b *backlog) gauges(ctx context.Context, out chan<- prometheus.Metric, desc *prometheus.Desc, query string) {
-	rows, err := b.pool.Query(ctx, query)
+	now, err := b.store.Backlog(ctx)
 	if err != nil {
-		out <- prometheus.NewInvalidMetric(desc, err)
+		out <- prometheus.NewInvalidMetric(b.oldest, err)
 		return
 	}
-	var label string
-	var value float64
-	if _, err := pgx.ForEachRow(rows, []any{&label, &value}, func() error {
-		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, label)
-		return nil
-	}); err != nil {
-		out <- prometheus.NewInvalidMetric(desc, err)
+	gauge := func(d *prometheus.Desc, value float64, label string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, label)
 	}
+	for decision, waiting := range map[string]syncpg.Waiting{"withdraw": now.Withdrawals, "share": now.Shares} {
+		gauge(b.oldest, waiting.Oldest.Seconds(), decision)
+		gauge(b.due, float64(waiting.Persons), decision)
+	}
+	for why, n := range now.Parked {
+		gauge(b.parked, float64(n), string(why))
+	}
+	gauge(b.outbox, float64(now.Outbox), "sync")
 }

@@ -58,12 +58,18 @@ type Worker struct {
 
 // New puts a worker together; nothing runs yet.
 func New(c Config) (_ *Worker, err error) {
+	if c.Log == nil || c.Metrics == nil || c.TLS == nil {
+		return nil, errors.New("worker: Log, Metrics and TLS are required")
+	}
 	w := &Worker{Config: c}
 	store, err := syncpg.New(syncpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper})
 	if err != nil {
 		return nil, err
 	}
-	m := newMetrics(c.Metrics, c.Pool)
+	m, err := newMetrics(c.Metrics, store)
+	if err != nil {
+		return nil, err
+	}
 	if w.publisher, err = stream.NewPublisher(stream.Config{Brokers: c.Brokers}); err != nil {
 		return nil, err
 	}
@@ -71,7 +77,7 @@ func New(c Config) (_ *Worker, err error) {
 		return nil, err
 	}
 	if w.pusher, err = w.newPusher(store, m); err != nil {
-		return nil, err
+		return nil, errors.Join(err, w.publisher.Close())
 	}
 	w.intake, err = intake.New(intake.Config{Store: store, Log: c.Log, Now: time.Now, Rules: c.Rules, Taken: w.pusher.Wake,
 		Lost: func(l stream.Loss) { m.lost.Add(float64(max(1, l.To-l.From))) }})
@@ -103,6 +109,14 @@ func (w *Worker) adapter(m *metrics) (*register.PersonV4, error) {
 	}
 	return register.NewPersonV4(register.PersonV4Config{Reads: readClient, Writes: writeClient,
 		Codes: register.DefaultCodes(), Observe: m.observeCall})
+}
+
+// Check tells whether the worker has taken over its partitions; before that it reads and pushes nothing.
+func (w *Worker) Check(context.Context) error {
+	if !w.intake.Running() {
+		return errors.New("no partitions assigned yet")
+	}
+	return nil
 }
 
 // Run works until ctx ends: intake stops first, then the pushes under way end, then what they said is still published for a

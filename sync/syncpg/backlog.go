@@ -1,0 +1,49 @@
+package syncpg
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"contactsync/consent/reason"
+)
+
+// Backlog is how far the register is behind.
+type Backlog struct {
+	Withdrawals, Shares Waiting
+	Parked              map[reason.Code]int64 // decisions that cannot be carried out for now, waiting guardians' shares included
+	Outbox              int64                 // messages that wait to be published
+}
+
+// Waiting is what is due of one kind.
+type Waiting struct {
+	Persons int64
+	Oldest  time.Duration // since when; 0 if nobody waits
+}
+
+// Backlog counts what waits. Counting what is parked reads every channel row.
+func (s *Store) Backlog(ctx context.Context) (b Backlog, err error) {
+	err = s.Pool.QueryRow(ctx, `
+		select count(*) filter (where urgent), coalesce(max(now() - since) filter (where urgent), '0'),
+			count(*) filter (where not urgent), coalesce(max(now() - since) filter (where not urgent), '0'),
+			(select count(*) from sync.outbox)
+		from sync.due`).Scan(&b.Withdrawals.Persons, &b.Withdrawals.Oldest, &b.Shares.Persons, &b.Shares.Oldest, &b.Outbox)
+	if err != nil {
+		return b, fmt.Errorf("count what is due: %w", err)
+	}
+	rows, err := s.Pool.Query(ctx, `
+		select reason, count(*) from (
+			select blocked from sync.channel where blocked <> ''
+			union all select parked from sync.channel where parked <> ''
+			union all select $1 from sync.channel where waiting <> '[]') as p (reason) group by reason`, string(reason.GuardianUnconfirmed))
+	if err != nil {
+		return b, fmt.Errorf("count what is parked: %w", err)
+	}
+	b.Parked = map[reason.Code]int64{}
+	var why reason.Code
+	var n int64
+	_, err = pgx.ForEachRow(rows, []any{&why, &n}, func() error { b.Parked[why] = n; return nil })
+	return b, err
+}
