@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"contactsync/consent/event"
@@ -63,5 +64,9 @@ func judgeLine(line event.FileLine, now time.Time) []event.Finding {
 	if line.TooLong {
 		return []event.Finding{{Code: reason.FormLineTooLong}}
 	}
-	return event.Check(line.Text, now)
+	read, err := event.ReadLine(line.Text, now, uuid.NewString)
+	if err != nil {
+		return []event.Finding{{Code: reason.Of(err)}}
+	}
+	return judge(read, now)
 }

@@ -21,7 +21,7 @@ import (
 
 type emitFlags struct {
 	kafka, data, pepperFile string
-	unchecked               bool
+	checked                 bool
 }
 
 func emitCommand() *cobra.Command {
@@ -29,8 +29,9 @@ func emitCommand() *cobra.Command {
 		Use:   "emit FILE|-",
 		Short: "Send events to Kafka, as an e-service would",
 		Long: `Sends events, one CloudEvent in JSON format a line, data being the decision; a missing id or time is filled in.
-They are sent in binary mode, each under its person's key, as they were written. A bad line is not sent but printed on
-standard error as by check, and makes the exit code 1; the good lines are sent.`,
+They are sent in binary mode, each under its person's key, as they were written. What the worker will refuse is printed
+on standard error as by check, and sent nevertheless: its outcome says the same. With --checked it is not sent.
+Exit code 1 if any line was not sent.`,
 		Example: "  contactsync emit --data DIR events.jsonl\n  contactsync emit --kafka localhost:9092 - < events.jsonl",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -39,7 +40,7 @@ standard error as by check, and makes the exit code 1; the good lines are sent.`
 	c.Flags().StringVar(&flags.data, "data", "", "data `DIR` of a running dev, to find its Kafka")
 	c.Flags().StringVar(&flags.pepperFile, "pepper-file", os.Getenv("CONTACTSYNC_PEPPER_FILE"),
 		"`FILE` with the pepper of the keys (CONTACTSYNC_PEPPER_FILE); without it the published one of development")
-	c.Flags().BoolVar(&flags.unchecked, "unchecked", false, "send bad events too, to see what becomes of them")
+	c.Flags().BoolVar(&flags.checked, "checked", false, "do not send what the worker would refuse")
 	c.RunE = func(c *cobra.Command, args []string) error { return emitFile(c, flags, args[0]) }
 	return c
 }
@@ -63,7 +64,7 @@ func emitFile(c *cobra.Command, flags emitFlags, name string) error {
 		return err
 	}
 	e := emitter{
-		publisher: publisher, pepper: pepper, unchecked: flags.unchecked, now: time.Now, newID: uuid.NewString,
+		publisher: publisher, pepper: pepper, checked: flags.checked, now: time.Now, newID: uuid.NewString,
 		bad: func(line int, f event.Finding) error { return printFinding(c.ErrOrStderr(), line, f) },
 	}
 	err = errors.Join(e.run(c.Context(), in), publisher.Close())
@@ -118,10 +119,10 @@ type publisher interface {
 type emitter struct {
 	publisher publisher
 	pepper    []byte
-	unchecked bool
+	checked   bool
 	now       func() time.Time
 	newID     func() string
-	bad       func(line int, f event.Finding) error // told of each line that is not sent
+	bad       func(line int, f event.Finding) error // told of each line that is wrong
 
 	waiting       []stream.Message
 	waitingBytes  int
@@ -155,8 +156,13 @@ func (e *emitter) take(line event.FileLine) error {
 	if err != nil {
 		return e.refuse(line.Number, event.Finding{Code: reason.Of(err)})
 	}
-	if found := read.Findings(); len(found) > 0 && !e.unchecked {
-		return e.refuse(line.Number, found[0])
+	if found := judge(read, e.now()); len(found) > 0 {
+		if e.checked {
+			return e.refuse(line.Number, found[0])
+		}
+		if err := e.bad(line.Number, found[0]); err != nil {
+			return err
+		}
 	}
 	e.waiting = append(e.waiting, e.message(read))
 	e.waitingBytes += len(line.Text)

@@ -76,10 +76,11 @@ func newEmitter(to publisher) (*emitter, *strings.Builder) {
 	}, &bad
 }
 
-func TestEmitSendsGoodLinesAndTellsOfBadOnes(t *testing.T) {
+func TestEmitCheckedSendsGoodLinesAndTellsOfBadOnes(t *testing.T) {
 	t.Parallel()
 	var to topic
 	e, bad := newEmitter(&to)
+	e.checked = true
 	input := strings.Join([]string{line(1), "", lineWithoutValue(2), "{", line(3), strings.Repeat("x", event.MaxLine+1), line(4)}, "\n")
 	if err := e.run(t.Context(), strings.NewReader(input)); err != nil {
 		t.Fatal(err)
@@ -103,17 +104,29 @@ func TestEmitSendsGoodLinesAndTellsOfBadOnes(t *testing.T) {
 	}
 }
 
-func TestEmitUncheckedSendsWhatItCan(t *testing.T) {
+func TestEmitSendsWhatItCanAndTellsOfBadLines(t *testing.T) {
 	t.Parallel()
 	var to topic
 	e, bad := newEmitter(&to)
-	e.unchecked = true
 	input := lineWithoutValue(1) + "\n{}\n[]\n" + line(4)
 	if err := e.run(t.Context(), strings.NewReader(input)); err != nil {
 		t.Fatal(err)
 	}
-	if len(to.messages) != 3 || len(to.messages[1].Key) != 0 || bad.String() != "3\t-\tform_invalid:json\n" {
+	if len(to.messages) != 3 || len(to.messages[1].Key) != 0 || e.refused != 1 ||
+		bad.String() != "1\tdata.value\tvalue_invalid:empty\n2\tdata\tform_invalid:json\n3\t-\tform_invalid:json\n" {
 		t.Errorf("%d sent, told of %q", len(to.messages), bad)
+	}
+}
+
+func TestClockAndActorAreJudgedAsByTheWorker(t *testing.T) {
+	t.Parallel()
+	ahead := onTheDay().Add(time.Hour).UnixMicro()
+	support := strings.Replace(line(2), `"revision"`, `"actor":{"role":"support","id":{"root":"1.2.752.129.2.1.4.1","extension":"SE2321000016-S1"}},"revision"`, 1)
+	var out strings.Builder
+	err := checkLines(strings.NewReader(line(int(ahead))+"\n"+support), onTheDay, func(n int, f event.Finding) error { return printFinding(&out, n, f) })
+	want := "1\tdata.revision\tclock_ahead\n2\tdata.actor.role\tactor_not_allowed\n"
+	if out.String() != want || err == nil {
+		t.Errorf("told %q, want %q; error %v", out.String(), want, err)
 	}
 }
 

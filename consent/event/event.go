@@ -9,6 +9,7 @@
 package event
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -113,6 +114,22 @@ func (d Decision) Ahead(now time.Time) time.Duration {
 		return max(ahead, d.DecidedAt.Sub(now))
 	}
 	return ahead
+}
+
+// Clock says how far ahead of now a decision may lie: clocks differ, and a far revision would block every later decision.
+// The zero Clock allows a share 5 s and a withdrawal, which nothing should stop, 24 h.
+type Clock struct{ Share, Withdrawal time.Duration }
+
+// Judge refuses a decision that lies too far ahead: a reason.Refusal with reason.ClockAhead.
+func (c Clock) Judge(d Decision, now time.Time) error {
+	limit := cmp.Or(c.Withdrawal, 24*time.Hour)
+	if d.Share {
+		limit = cmp.Or(c.Share, 5*time.Second)
+	}
+	if d.Ahead(now) > limit {
+		return &reason.Refusal{Field: "data.revision", Code: reason.ClockAhead}
+	}
+	return nil
 }
 
 // LogValue gives what may stand in a log. An event id that is no UUID is free text, and stays out.

@@ -48,15 +48,6 @@ func ReadLine(line []byte, now time.Time, newID func() string) (Line, error) {
 	return Line{Received: e.judge(now), Headers: e.headers(), Value: e.data}, nil
 }
 
-// Check judges a line as ReadLine reads it, and says all that is wrong with it; nothing if it is good.
-func Check(line []byte, now time.Time) []Finding {
-	read, err := ReadLine(line, now, func() string { return "00000000-0000-4000-8000-000000000000" })
-	if err != nil {
-		return []Finding{{Code: reason.Of(err)}}
-	}
-	return read.Findings()
-}
-
 // unreadableField names what is missing when a record is unreadable.
 func unreadableField(code reason.Code) string {
 	switch code {

@@ -53,7 +53,7 @@ func TestWhatIsNoLine(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "{", "[]", "null", `"x"`, "person;channel"} {
 		want := []event.Finding{{Code: reason.FormJSON}}
-		if diff := cmp.Diff(want, event.Check([]byte(text), now)); diff != "" {
+		if diff := cmp.Diff(want, check([]byte(text), now)); diff != "" {
 			t.Errorf("%q (-want +got)\n%s", text, diff)
 		}
 	}

@@ -6,6 +6,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -22,7 +23,7 @@ import (
 // Store keeps the desired state and how far each partition is read.
 type Store interface {
 	// Assigned closes the gate of each partition at its high watermark: until intake has passed it, no share is pushed by any
-	// worker. It returns the offset after the last durable record of each partition, or -1.
+	// worker. It returns the offset after the last durable record of each partition.
 	Assigned(ctx context.Context, topic string, assigned []stream.Assignment) ([]int64, error)
 	// Take makes a batch durable, in one transaction. A batch that was taken before changes nothing.
 	Take(ctx context.Context, b Batch) error
@@ -54,11 +55,12 @@ type Config struct {
 	Rules eservice.Rules // who may claim which actor
 	// Taken is called after each durable batch; it must not block.
 	Taken func()
+	// Counted is called with what became of each record, "taken", "refused" or "unreadable", and why; it must not block.
+	Counted func(result string, why reason.Code)
 	// Lost is called for records that were deleted before they were read, after the log line; it must not block.
 	Lost func(stream.Loss)
-	// ShareAhead and WithdrawalAhead are how far a decision may lie in the future (5 s and 24 h if zero): clocks differ, and a
-	// far revision would block every later decision.
-	ShareAhead, WithdrawalAhead time.Duration
+	// Clock says how far ahead a decision may lie; zero takes its defaults.
+	Clock event.Clock
 }
 
 // Intake implements stream.Handler.
@@ -71,14 +73,8 @@ var _ stream.Handler = (*Intake)(nil)
 
 // New returns an intake.
 func New(c Config) (*Intake, error) {
-	if c.Store == nil || c.Log == nil || c.Now == nil || c.Taken == nil || c.Lost == nil {
-		return nil, errors.New("intake: Store, Log, Now, Taken and Lost are required")
-	}
-	if c.ShareAhead == 0 {
-		c.ShareAhead = 5 * time.Second
-	}
-	if c.WithdrawalAhead == 0 {
-		c.WithdrawalAhead = 24 * time.Hour
+	if c.Store == nil || c.Log == nil || c.Now == nil || c.Taken == nil || c.Counted == nil || c.Lost == nil {
+		return nil, errors.New("intake: Store, Log, Now, Taken, Counted and Lost are required")
 	}
 	return &Intake{Config: c}, nil
 }
@@ -93,7 +89,7 @@ func (in *Intake) Assigned(ctx context.Context, topic string, assigned []stream.
 	starts := make([]int64, len(assigned))
 	for i, a := range assigned {
 		starts[i] = a.LogStart
-		if a.Committed >= 0 && durable[i] >= 0 {
+		if a.Committed >= 0 {
 			starts[i] = min(a.Committed, durable[i])
 		}
 	}
@@ -109,10 +105,12 @@ func (in *Intake) Handle(ctx context.Context, b stream.Batch) error {
 	out := Batch{Topic: b.Topic, Partition: b.Partition, Next: b.Next, Entries: make([]Entry, len(b.Records))}
 	for i, r := range b.Records {
 		out.Entries[i] = in.judge(r)
-		in.log(b.Partition, out.Entries[i])
 	}
 	if err := in.Store.Take(ctx, out); err != nil {
 		return err
+	}
+	for _, e := range out.Entries {
+		in.tell(b.Partition, e)
 	}
 	in.Taken()
 	return nil
@@ -144,14 +142,10 @@ func (in *Intake) judge(r stream.Record) Entry {
 
 // refuse judges what the form does not show. Only a clock far ahead stops a withdrawal.
 func (in *Intake) refuse(d event.Decision, transactional bool, now time.Time) reason.Code {
-	switch {
-	case !d.Share && d.Ahead(now) > in.WithdrawalAhead, d.Share && d.Ahead(now) > in.ShareAhead:
-		return reason.ClockAhead
-	case d.Share && transactional:
+	if d.Share && transactional {
 		return reason.FormTransactional // it cannot be told from one that was aborted
-	default:
-		return reason.Of(in.Rules.Judge(d))
 	}
+	return cmp.Or(reason.Of(in.Clock.Judge(d, now)), reason.Of(in.Rules.Judge(d)))
 }
 
 func eventOf(d event.Decision) plan.Event {
@@ -162,12 +156,16 @@ func eventOf(d event.Decision) plan.Event {
 		Revision: d.Revision, EventID: d.EventID, Source: d.Source, Value: d.Value, Notify: d.Notify, DecidedAt: d.DecidedAt}}
 }
 
-// log tells of what was not taken. Neither the record nor anything of it but ids may stand there.
-func (in *Intake) log(partition int, e Entry) {
+// tell counts each record, and logs what was not taken. Neither the record nor anything of it but ids may stand there.
+func (in *Intake) tell(partition int, e Entry) {
 	switch {
 	case e.Unreadable != "":
+		in.Counted("unreadable", e.Unreadable)
 		in.Log.Warn("record unreadable", "partition", partition, "offset", e.Offset, "reason", e.Unreadable)
 	case e.Refused != "":
+		in.Counted("refused", e.Refused)
 		in.Log.Warn("decision refused", "partition", partition, "offset", e.Offset, "reason", e.Refused, "decision", e.Decision)
+	default:
+		in.Counted("taken", "")
 	}
 }

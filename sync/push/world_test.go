@@ -120,7 +120,10 @@ func (w *world) assign(next, highWatermark int64) {
 
 func (w *world) takes(entries ...intake.Entry) {
 	w.t.Helper()
-	w.offset += int64(len(entries))
+	for i := range entries {
+		entries[i].Offset = w.offset
+		w.offset++
+	}
 	if err := w.store.Take(w.t.Context(), intake.Batch{Topic: event.TopicDecisions, Next: w.offset, Entries: entries}); err != nil {
 		w.t.Fatal(err)
 	}

@@ -48,21 +48,18 @@ func New(c Config) (*Store, error) {
 	return &Store{c}, nil
 }
 
-// Assigned implements intake.Store. A partition that nobody has read yet stands at the log's start.
+// Assigned implements intake.Store. A partition that nobody has read yet stands at the log's start. So does one that Kafka
+// knows no committed offset of, or whose log is shorter than what we read: it may be another log, and must be read whole.
 func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.Assignment) ([]int64, error) {
 	next := make([]int64, len(assigned))
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		for i, a := range assigned {
 			err := tx.QueryRow(ctx, `
-				select coalesce((select next_offset from sync.partition where topic = $1 and number = $2), -1)`,
-				topic, a.Partition).Scan(&next[i])
-			if err != nil {
-				return err
-			}
-			_, err = tx.Exec(ctx, `
-				insert into sync.partition (topic, number, next_offset, gate_offset) values ($1, $2, $3, $4)
-				on conflict (topic, number) do update set gate_offset = excluded.gate_offset`,
-				topic, a.Partition, a.LogStart, a.HighWatermark)
+				insert into sync.partition as p (topic, number, next_offset, gate_offset) values ($1, $2, $3, $4)
+				on conflict (topic, number) do update set gate_offset = excluded.gate_offset,
+					next_offset = case when $5 or p.next_offset > $4 then $3 else p.next_offset end
+				returning next_offset`,
+				topic, a.Partition, a.LogStart, a.HighWatermark, a.Committed < 0).Scan(&next[i])
 			if err != nil {
 				return err
 			}
@@ -75,13 +72,16 @@ func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.As
 	return next, nil
 }
 
-// advance moves a partition on. It never moves back: what was durable once stays so, even while it is read again.
-func advance(ctx context.Context, tx pgx.Tx, topic string, partition int, next int64) error {
-	tag, err := tx.Exec(ctx, `
-		update sync.partition set next_offset = greatest(next_offset, $3) where topic = $1 and number = $2`,
-		topic, partition, next)
-	if err == nil && tag.RowsAffected() != 1 {
+// advance moves a partition on and returns where it stood: records before that are durable, and told of. It never moves back.
+// The row stays locked until the end of the transaction, so that a worker that has lost the partition waits, and then sees that
+// its records were taken.
+func advance(ctx context.Context, tx pgx.Tx, topic string, partition int, next int64) (from int64, err error) {
+	err = tx.QueryRow(ctx, `
+		with before as (select next_offset from sync.partition where topic = $1 and number = $2 for update)
+		update sync.partition p set next_offset = greatest(p.next_offset, $3) from before
+		where p.topic = $1 and p.number = $2 returning before.next_offset`, topic, partition, next).Scan(&from)
+	if errors.Is(err, pgx.ErrNoRows) {
 		err = fmt.Errorf("partition %d was never assigned", partition)
 	}
-	return err
+	return from, err
 }

@@ -40,17 +40,19 @@ type desk struct {
 	clock  time.Time
 	next   int64
 	lost   int
+
+	counted map[string]int
 }
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	d := &desk{t: t, pool: pgtest.Migrated(t, "sync", syncpg.Migrate), clock: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	d := &desk{t: t, pool: pgtest.Migrated(t, "sync", syncpg.Migrate), clock: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), counted: map[string]int{}}
 	var err error
 	if d.store, err = syncpg.New(syncpg.Config{Pool: d.pool, Source: "urn:hsaid:SE2321000016-CSW1", Pepper: []byte("test")}); err != nil {
 		t.Fatal(err)
 	}
 	d.intake, err = intake.New(intake.Config{Store: d.store, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return d.clock },
-		Taken: func() {}, Lost: func(stream.Loss) { d.lost++ }})
+		Taken: func() {}, Counted: func(result string, _ reason.Code) { d.counted[result]++ }, Lost: func(stream.Loss) { d.lost++ }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +240,9 @@ func TestRepeatedBatchChangesNothing(t *testing.T) {
 	d.receives(share(1), withdraw(2), share(3))
 	d.wantTold("1 superseded newer_decision", "2 superseded newer_decision")
 	d.next = 0
-	d.receives(share(1), withdraw(2), share(3))
+	d.receives(share(1), withdraw(2), share(3)) // the same records
+	d.wantTold("1 superseded newer_decision", "2 superseded newer_decision")
+	d.receives(share(1), withdraw(2), share(3)) // produced again
 	d.wantTold("1 superseded newer_decision", "2 superseded newer_decision", "1 superseded newer_decision", "2 superseded newer_decision")
 	if claims := d.claims(false); len(claims) != 1 || claims[0].Targets[0].Want.Revision != 3 {
 		t.Errorf("claims %+v", claims)
@@ -269,10 +273,26 @@ func TestStartAtTheLowerOffset(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.receives(share(1), share(2))
-	for committed, want := range map[int64]int64{1: 1, 2: 2, 9: 2, -1: 0} {
+	for _, tt := range []struct{ committed, end, want int64 }{{1, 2, 1}, {2, 2, 2}, {9, 9, 2}, {-1, 2, 0}} {
+		d.next = tt.committed
+		if got := d.assigned(tt.end)[0]; got != tt.want {
+			t.Errorf("Kafka says %d, the database 2: starts at %d, want %d", tt.committed, got, tt.want)
+		}
+	}
+}
+
+// A log that is shorter than what was read, or of which Kafka knows no offset, is another one: nothing in it was taken before.
+func TestAnotherLogIsTakenWhole(t *testing.T) {
+	t.Parallel()
+	for committed, end := range map[int64]int64{-1: 9, 1: 1} {
+		d := newDesk(t)
+		d.receives(share(1), share(2))
 		d.next = committed
-		if got := d.assigned(2)[0]; got != want {
-			t.Errorf("Kafka says %d, the database 2: starts at %d, want %d", committed, got, want)
+		d.assigned(end)
+		d.next = 0
+		d.receives(withdraw(3))
+		if len(d.claims(true)) != 1 {
+			t.Errorf("committed %d, end %d: the first record of another log was passed over", committed, end)
 		}
 	}
 }
@@ -380,6 +400,9 @@ func TestUnreadableRecordLeavesItsPlaceOnly(t *testing.T) {
 	d := newDesk(t)
 	d.receives(stream.Record{Value: []byte(`197205179802`)})
 	d.wantTold(`{"topic":"contactsync.decisions.v1","partition":0,"offset":0,"reason":"form_invalid:json"}`)
+	if d.counted["unreadable"] != 1 {
+		t.Errorf("counted %v", d.counted)
+	}
 }
 
 func TestSupportIsNotForEveryEService(t *testing.T) {

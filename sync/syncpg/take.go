@@ -15,13 +15,15 @@ import (
 )
 
 // Take implements intake.Store: decisions, their outcomes as far as they are known, and the partition's offset, all or nothing.
+// Records that were taken before, by their offset, are passed over.
 func (s *Store) Take(ctx context.Context, b intake.Batch) error {
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
-		t := &taking{Store: s, tx: tx, batch: b}
-		if err := t.run(ctx); err != nil {
+		from, err := advance(ctx, tx, b.Topic, b.Partition, b.Next)
+		if err != nil {
 			return err
 		}
-		return advance(ctx, tx, b.Topic, b.Partition, b.Next)
+		b.Entries = slices.DeleteFunc(slices.Clone(b.Entries), func(e intake.Entry) bool { return e.Offset < from })
+		return (&taking{Store: s, tx: tx, batch: b}).run(ctx)
 	})
 	if err != nil {
 		return fmt.Errorf("take %d decisions: %w", len(b.Entries), err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"contactsync/consent/reason"
 	"contactsync/sync/syncpg"
 )
 
@@ -14,6 +15,7 @@ import (
 type metrics struct {
 	calls *prometheus.CounterVec
 	took  *prometheus.HistogramVec
+	read  *prometheus.CounterVec
 	lost  prometheus.Counter
 }
 
@@ -23,15 +25,21 @@ func newMetrics(r prometheus.Registerer, store *syncpg.Store) (*metrics, error) 
 			Help: "Calls to the register, by how they ended and whose fault it was."}, []string{"contract", "operation", "outcome", "blame"}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "contactsync_register_call_seconds",
 			Help: "Time of a call to the register, retries included.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}, []string{"operation"}),
+		read: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "contactsync_records_total",
+			Help: "Records read from Kafka: taken, refused or unreadable, and why."}, []string{"result", "reason"}),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{Name: "contactsync_lost_records_total",
 			Help: "Records that Kafka deleted before they were read."}),
 	}
-	return m, errors.Join(r.Register(m.calls), r.Register(m.took), r.Register(m.lost), r.Register(newBacklog(store)))
+	return m, errors.Join(r.Register(m.calls), r.Register(m.took), r.Register(m.read), r.Register(m.lost), r.Register(newBacklog(store)))
 }
 
 func (m *metrics) observeCall(operation, outcome, blame string, took time.Duration) {
 	m.calls.WithLabelValues("personv4", operation, outcome, blame).Inc()
 	m.took.WithLabelValues(operation).Observe(took.Seconds())
+}
+
+func (m *metrics) countRecord(result string, why reason.Code) {
+	m.read.WithLabelValues(result, string(why)).Inc()
 }
 
 // backlog is asked for at each scrape.

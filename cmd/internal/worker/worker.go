@@ -79,7 +79,7 @@ func New(c Config) (_ *Worker, err error) {
 	if w.pusher, err = w.newPusher(store, m); err != nil {
 		return nil, errors.Join(err, w.publisher.Close())
 	}
-	w.intake, err = intake.New(intake.Config{Store: store, Log: c.Log, Now: time.Now, Rules: c.Rules, Taken: w.pusher.Wake,
+	w.intake, err = intake.New(intake.Config{Store: store, Log: c.Log, Now: time.Now, Rules: c.Rules, Taken: w.pusher.Wake, Counted: m.countRecord,
 		Lost: func(l stream.Loss) { m.lost.Add(float64(max(1, l.To-l.From))) }})
 	return w, err
 }
