@@ -1,0 +1,72 @@
+package syncpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"contactsync/consent/contact"
+	"contactsync/sync/plan"
+)
+
+// Explanation is what the worker knows of one person, for people to look at.
+type Explanation struct {
+	States map[contact.Channel]plan.State // a channel that nobody ever decided on has none
+	Due    *Due                           // nil: nothing is left to do
+}
+
+// Due tells since when a person waits for the register, and when it is tried next.
+type Due struct {
+	Since, Next time.Time
+	Attempts    int // since the last success
+}
+
+// Explain reads what is known of a person at one moment. For a person that no decision came for it is empty.
+func (s *Store) Explain(ctx context.Context, p contact.PersonID) (Explanation, error) {
+	e := Explanation{States: map[contact.Channel]plan.State{}}
+	oneMoment := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := pgx.BeginTxFunc(ctx, s.Pool, oneMoment, func(tx pgx.Tx) error {
+		var id int64
+		err := tx.QueryRow(ctx, `select person_id from sync.person where root = $1 and extension = $2`,
+			p.Root(), p.RevealExtension()).Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := explainStates(ctx, tx, id, e.States); err != nil {
+			return err
+		}
+		e.Due, err = explainDue(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		return Explanation{}, fmt.Errorf("explain a person: %w", err)
+	}
+	return e, nil
+}
+
+func explainStates(ctx context.Context, tx pgx.Tx, id int64, into map[contact.Channel]plan.State) error {
+	rows, err := tx.Query(ctx, `select `+columns+` from sync.channel where person_id = $1`, id)
+	if err != nil {
+		return err
+	}
+	known, err := states(rows)
+	for k, state := range known {
+		into[k.channel] = state
+	}
+	return err
+}
+
+func explainDue(ctx context.Context, tx pgx.Tx, id int64) (*Due, error) {
+	var d Due
+	err := tx.QueryRow(ctx, `select since, due_at, attempts from sync.due where person_id = $1`, id).Scan(&d.Since, &d.Next, &d.Attempts)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	return &d, err
+}
