@@ -7,14 +7,20 @@
 package portal
 
 import (
+	"cmp"
 	"context"
+	"embed"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
+	"contactsync/consent/web"
 )
 
 // Store keeps choices and sessions; it is a *consentpg.Store.
@@ -67,21 +73,61 @@ type Config struct {
 // Portal is the resident's site.
 type Portal struct {
 	Config
+	kit      *web.Kit
+	place    *time.Location // whose clock the pages show
+	waits    waits
+	draining chan struct{}
+	drain    func() // once
 }
+
+//go:embed pages/*.html texts/*.json static/*
+var siteFiles embed.FS
 
 // New returns a portal.
 func New(c Config) (*Portal, error) {
 	if c.Store == nil || c.Register == nil || c.Persons == nil || c.Now == nil || c.Log == nil {
 		return nil, errors.New("portal: Store, Register, Persons, Now and Log are required")
 	}
-	return &Portal{Config: c}, nil
+	c.Patience = cmp.Or(c.Patience, defaultPatience)
+	p := &Portal{Config: c, draining: make(chan struct{})}
+	p.drain = sync.OnceFunc(func() { close(p.draining) })
+	var err error
+	if p.place, err = time.LoadLocation("Europe/Stockholm"); err != nil {
+		return nil, fmt.Errorf("portal: %w", err)
+	}
+	pages, pagesFault := fs.Sub(siteFiles, "pages")
+	texts, textsFault := fs.Sub(siteFiles, "texts")
+	static, staticFault := fs.Sub(siteFiles, "static")
+	if err := errors.Join(pagesFault, textsFault, staticFault); err != nil {
+		return nil, fmt.Errorf("portal: %w", err)
+	}
+	p.kit, err = web.New(web.Config{Name: "contactsync_portal", Home: "/", Key: c.Key, Secure: c.Secure,
+		Templates: pages, Texts: texts, Static: static, Now: c.Now, Log: c.Log})
+	if err != nil {
+		return nil, fmt.Errorf("portal: %w", err)
+	}
+	p.routes()
+	return p, nil
+}
+
+func (p *Portal) routes() {
+	p.kit.Handle("GET", "/{$}", p.choosePerson)
+	p.kit.Handle("POST", "/login", p.login)
+	p.kit.Handle("POST", "/logout", p.logout)
+	p.kit.Handle("GET", "/settings", p.showSettings)
+	p.kit.Handle("GET", "/settings/wait", p.waitForNews)
+	for _, channel := range contact.Channels {
+		p.kit.Handle("POST", "/settings/"+string(channel), func(w http.ResponseWriter, r *http.Request) error {
+			return p.save(w, r, channel)
+		})
+	}
 }
 
 // Handler serves the site.
-func (p *Portal) Handler() http.Handler { return http.NotFoundHandler() }
+func (p *Portal) Handler() http.Handler { return p.kit.Handler() }
 
 // Told says that there is news of a person: pages of that person that wait are told at once.
-func (p *Portal) Told(contact.PersonID) {}
+func (p *Portal) Told(person contact.PersonID) { p.waits.wake(person) }
 
-// Drain ends all waits, so that a server that stops need not wait for them.
-func (p *Portal) Drain() {}
+// Drain ends all waits, now and later, so that a server that stops need not wait for them.
+func (p *Portal) Drain() { p.drain() }
