@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"syscall"
 )
 
 // child is a process that we started and that does not outlive us.
@@ -34,3 +35,18 @@ func spawn(cmd *exec.Cmd) (*child, error) {
 
 // signal asks the child to end; one that has ended already is fine.
 func (c *child) signal(s os.Signal) { _ = c.process.Signal(s) }
+
+// kill ends the child and what it has started, frozen or not: its process group, and its own children, as those of PostgreSQL
+// have groups of their own. Stopped before, it can neither start new ones nor give the numbers of ended ones back.
+func (c *child) kill() {
+	select {
+	case <-c.exited:
+		return
+	default:
+	}
+	c.signal(syscall.SIGSTOP)
+	for _, pid := range childrenOf(c.process.Pid) {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	_ = syscall.Kill(-c.process.Pid, syscall.SIGKILL)
+}

@@ -1,6 +1,7 @@
 package pgcluster
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -45,4 +46,19 @@ func isPostmaster(pid int, data string) bool {
 	}
 	here, err := filepath.EvalSymlinks(data)
 	return err == nil && cwd == here
+}
+
+// childrenOf lists the processes that a process has started and that live or wait to be reaped.
+func childrenOf(parent int) (children []int) {
+	all, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range all {
+		text, _ := os.ReadFile(file)
+		// The name of the program stands in parentheses and may hold any character; behind it come state and parent.
+		fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+		if len(fields) > 1 && string(fields[1]) == strconv.Itoa(parent) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			children = append(children, pid)
+		}
+	}
+	return children
 }

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"syscall"
 )
 
@@ -42,6 +44,38 @@ func searchable(dir string) bool {
 			return true
 		}
 	}
+}
+
+// mayUse refuses data of another user: PostgreSQL works on its own only. Where the data are out of sight, the folder around
+// them tells whose they are.
+func (who identity) mayUse(cfg Config) error {
+	uid, wanted := -1, os.Geteuid()
+	if who.drop {
+		wanted = nobody
+	}
+	if info, err := os.Stat(cfg.dataDir()); err == nil {
+		uid = ownerOf(info)
+	} else if info, outer := os.Stat(cfg.Dir); os.IsPermission(err) && outer == nil {
+		uid = ownerOf(info)
+	}
+	if uid == -1 || uid == wanted {
+		return nil // what else is wrong, using it will tell
+	}
+	run := "run this as that user"
+	if uid == nobody {
+		run = "root's PostgreSQL runs as that user, so run this as root"
+	}
+	return fmt.Errorf("the PostgreSQL data in %s belong to the user %s: %s, or choose another folder", cfg.Dir, userName(uid), run)
+}
+
+func ownerOf(info os.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
+
+func userName(uid int) string {
+	number := strconv.Itoa(uid)
+	if known, err := user.LookupId(number); err == nil {
+		return known.Username
+	}
+	return number
 }
 
 func (who identity) makeDir(dir string) error {

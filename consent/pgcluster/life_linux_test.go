@@ -3,6 +3,7 @@ package pgcluster
 import (
 	"bufio"
 	"context"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,9 +44,7 @@ func TestNothingOutlivesAKilledOwner(t *testing.T) {
 	dir := t.TempDir()
 	owner := startOwner(t, dir)
 	postmaster := watch(t, postmasterOf(t, dir))
-	if err := owner.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	owner.kill9()
 	if !postmaster.endsWithin(t, 5*time.Second) {
 		t.Fatal("PostgreSQL outlives its killed owner")
 	}
@@ -54,10 +54,62 @@ func TestRestartAtOnceAfterAKillWaitsForTheRemnant(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	owner := startOwner(t, dir)
-	if err := owner.Kill(); err != nil {
-		t.Fatal(err)
+	owner.kill9()
+	execute(t, start(t, config(t, dir)), "select 1")
+}
+
+func TestRestartAtOnceAfterAKillInTheMiddleOfInitdb(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for round := range 3 {
+		owner, _ := launchOwner(t, dir)
+		for deadline := time.After(30 * time.Second); begunIn(dir) == round; {
+			select {
+			case <-owner.exited:
+				skipOrFail(t, ErrNoBinaries)
+			case <-deadline:
+				t.Fatal("initdb does not begin")
+			case <-time.After(pollInterval):
+			}
+		}
+		owner.kill9()
 	}
 	execute(t, start(t, config(t, dir)), "select 1")
+}
+
+func TestStopEndsAFrozenCluster(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, t.TempDir())
+	c := start(t, cfg)
+	conn, err := pgx.Connect(t.Context(), c.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(contextAfter(t)) })
+	postmaster := postmasterOf(t, cfg.Dir)
+	frozen := []watched{watch(t, postmaster)}
+	for _, child := range childrenOf(postmaster) {
+		frozen = append(frozen, watch(t, child))
+	}
+	if len(frozen) < 3 {
+		t.Fatalf("PostgreSQL with a session has %d processes", len(frozen))
+	}
+	for _, process := range frozen {
+		if err := syscall.Kill(process.pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	impatient, cancel := context.WithTimeout(t.Context(), pollInterval)
+	defer cancel()
+	if err := c.Stop(impatient); err != nil {
+		t.Error(err)
+	}
+	for _, process := range frozen {
+		if !process.endsWithin(t, time.Second) {
+			t.Errorf("process %d still lives", process.pid)
+		}
+	}
+	execute(t, start(t, cfg), "select 1")
 }
 
 func TestEndsARemnantThatStays(t *testing.T) {
@@ -89,31 +141,63 @@ func TestStartsAfterThePostmasterItselfWasKilled(t *testing.T) {
 }
 
 // startOwner starts a process that owns a cluster, and returns when it is ready.
-func startOwner(t *testing.T, dir string) *os.Process {
+func startOwner(t *testing.T, dir string) *owner {
 	t.Helper()
+	o, out := launchOwner(t, dir)
+	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		<-o.exited
+		if strings.Contains(o.fault.String(), ErrNoBinaries.Error()) {
+			skipOrFail(t, ErrNoBinaries)
+		}
+		t.Fatalf("the owner did not start: %s", o.fault.String())
+	}
+	return o
+}
+
+// owner is a process that owns a cluster.
+type owner struct {
+	process *os.Process
+	exited  chan struct{}
+	fault   strings.Builder // read after exited is closed
+}
+
+func launchOwner(t *testing.T, dir string) (*owner, io.Reader) {
+	t.Helper()
+	o := &owner{exited: make(chan struct{})}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), ownerEnv+"="+dir)
-	var fault strings.Builder
-	cmd.Stderr = &fault
-	out, err := cmd.StdoutPipe()
+	cmd.Stderr = &o.fault
+	out, in, err := os.Pipe() // not StdoutPipe: Wait would close it under the reader
 	if err != nil {
 		t.Fatal(err)
 	}
+	cmd.Stdout = in
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	_ = in.Close()
+	o.process = cmd.Process
+	go func() {
+		_ = cmd.Wait()
+		close(o.exited)
+	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		o.kill9()
+		_ = out.Close()
 	})
-	if line, _ := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		_ = cmd.Wait()
-		if strings.Contains(fault.String(), ErrNoBinaries.Error()) {
-			skipOrFail(t, ErrNoBinaries)
-		}
-		t.Fatalf("the owner did not start: %s", fault.String())
-	}
-	return cmd.Process
+	return o, out
+}
+
+// kill9 returns when the process is gone.
+func (o *owner) kill9() {
+	_ = o.process.Kill()
+	<-o.exited
+}
+
+// begunIn counts the folders in which initdb has come so far that a process of its own writes.
+func begunIn(dir string) int {
+	found, _ := filepath.Glob(filepath.Join(dir, halfMade+"*", "base", "1", "PG_VERSION"))
+	return len(found)
 }
 
 func postmasterOf(t *testing.T, dir string) int {

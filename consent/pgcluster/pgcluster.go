@@ -29,6 +29,7 @@ import (
 const (
 	startTimeout   = time.Minute      // recovery after a crash may take long
 	remnantTimeout = 10 * time.Second // how long a predecessor may take to go away
+	quitTimeout    = time.Second      // how long PostgreSQL may take to quit as in a crash before it is killed
 	pollInterval   = 20 * time.Millisecond
 )
 
@@ -78,6 +79,9 @@ func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := who.mayUse(cfg); err != nil {
+		return nil, err
+	}
 	if err := initialise(ctx, cfg, bin, who); err != nil {
 		return nil, err
 	}
@@ -94,24 +98,39 @@ func (c *Cluster) URL() string { return c.url }
 func (c *Cluster) Exited() <-chan struct{} { return c.child.exited }
 
 // Stop ends the cluster and returns when no process of it is left. Sessions are cut off. When ctx ends first,
-// PostgreSQL is made to quit as in a crash; the next start recovers.
+// PostgreSQL is made to quit as in a crash, and killed if it is frozen; the next start recovers.
 func (c *Cluster) Stop(ctx context.Context) error {
 	c.child.signal(c.stop)
 	select {
 	case <-c.child.exited:
 		return nil
 	case <-ctx.Done():
+		return c.quit()
 	}
+}
+
+// Kill ends all processes of the cluster at once, also frozen ones. The next start recovers.
+func (c *Cluster) Kill() { c.child.kill() }
+
+func (c *Cluster) quit() error {
 	c.child.signal(syscall.SIGQUIT)
 	select {
 	case <-c.child.exited:
 		return nil
-	case <-time.After(remnantTimeout): // PostgreSQL itself kills what has not quit after 5 s
+	case <-time.After(quitTimeout):
+	}
+	c.child.kill()
+	select {
+	case <-c.child.exited:
+		return nil
+	case <-time.After(remnantTimeout): // the kernel itself holds it, waiting for a disk perhaps
 		return errors.New("stop PostgreSQL: it does not end; see " + c.logged)
 	}
 }
 
 func (c Config) dataDir() string { return filepath.Join(c.Dir, "data") }
+
+func (c Config) passwordFile() string { return filepath.Join(c.Dir, "password") }
 
 func (c Config) logFile() string { return filepath.Join(c.Dir, "postgres.log") }
 
@@ -124,19 +143,21 @@ func (c Config) databaseURL(port int, database string) string {
 }
 
 // initialise runs initdb unless the data folder exists. It works beside and renames, so that a half-made folder is never used.
+// The folder beside has a new name each time: what initdb had started outlives a kill -9 for a moment and still writes
+// into the old one.
 func initialise(ctx context.Context, cfg Config, bin string, who identity) error {
+	defer cfg.removeHalfMade()
 	if _, err := os.Stat(filepath.Join(cfg.dataDir(), "PG_VERSION")); err == nil {
 		return nil
 	}
 	if err := who.makeDir(cfg.Dir); err != nil {
 		return fmt.Errorf("make the PostgreSQL folder: %w", err)
 	}
-	fresh, password := cfg.dataDir()+".new", filepath.Join(cfg.Dir, "password")
-	defer os.Remove(password)
-	if err := errors.Join(os.RemoveAll(fresh), who.writeFile(password, cfg.Password+"\n")); err != nil {
+	fresh, err := os.MkdirTemp(cfg.Dir, halfMade)
+	if err := errors.Join(err, who.own(fresh), who.writeFile(cfg.passwordFile(), cfg.Password+"\n")); err != nil {
 		return fmt.Errorf("prepare the PostgreSQL folder: %w", err)
 	}
-	args := []string{"--pgdata", fresh, "--username", cfg.Owner, "--pwfile", password, "--auth", "scram-sha-256",
+	args := []string{"--pgdata", fresh, "--username", cfg.Owner, "--pwfile", cfg.passwordFile(), "--auth", "scram-sha-256",
 		"--encoding", "UTF8", "--locale", "C"}
 	if !cfg.Durable {
 		args = append(args, "--no-sync")
@@ -145,6 +166,18 @@ func initialise(ctx context.Context, cfg Config, bin string, who identity) error
 		return fmt.Errorf("make a PostgreSQL cluster: %w", err)
 	}
 	return os.Rename(fresh, cfg.dataDir())
+}
+
+// halfMade begins the names of folders that initdb works in.
+const halfMade = "data.new"
+
+// removeHalfMade removes what initdb needed or left, in this run or an earlier one. What somebody still writes into goes at the
+// next start.
+func (c Config) removeHalfMade() {
+	left, _ := filepath.Glob(filepath.Join(c.Dir, halfMade+"*"))
+	for _, name := range append(left, c.passwordFile()) {
+		_ = os.RemoveAll(name)
+	}
 }
 
 // run runs a command to its end; its error is the last line the command wrote.
@@ -158,7 +191,7 @@ func run(ctx context.Context, cmd *exec.Cmd) error {
 	select {
 	case <-c.exited:
 	case <-ctx.Done():
-		c.signal(syscall.SIGKILL)
+		c.kill()
 		<-c.exited
 		return context.Cause(ctx)
 	}
@@ -211,9 +244,7 @@ func startOnce(ctx context.Context, cfg Config, bin string, who identity) (*Clus
 	}
 	c := &Cluster{url: cfg.databaseURL(port, cfg.Database), child: child, stop: cfg.stopSignal(), logged: cfg.logFile()}
 	if err := c.becomeReady(ctx, cfg, port); err != nil {
-		c.child.signal(syscall.SIGQUIT)
-		<-c.child.exited
-		return nil, fmt.Errorf("start PostgreSQL: %w", err)
+		return nil, fmt.Errorf("start PostgreSQL: %w", errors.Join(err, c.quit()))
 	}
 	return c, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -77,7 +78,19 @@ func TestSaysInOneLineWhatIsWrong(t *testing.T) {
 				if err := errors.Join(os.MkdirAll(old, 0o700), os.WriteFile(filepath.Join(old, "PG_VERSION"), []byte("9.1\n"), 0o600)); err != nil {
 					t.Fatal(err)
 				}
+				giveTo(t, nobody, old)
 			}, "postgres",
+		},
+		"a data folder of another user": {
+			func(t *testing.T, c *Config) {
+				if err := os.Mkdir(filepath.Join(c.Dir, "data"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if os.Geteuid() != 0 {
+					t.Skip("only root can give a folder to another user")
+				}
+				giveTo(t, 64999, filepath.Join(c.Dir, "data"))
+			}, "belong to the user 64999: run this as that user, or choose another folder",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,6 +102,37 @@ func TestSaysInOneLineWhatIsWrong(t *testing.T) {
 				t.Errorf("got %q, want one line with %q", err, test.want)
 			}
 		})
+	}
+}
+
+// What a killed initdb has started may still write.
+func TestStartsBesideARemnantThatStillWrites(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, t.TempDir())
+	old := filepath.Join(cfg.Dir, halfMade)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = os.MkdirAll(old, 0o700)
+				_ = os.WriteFile(filepath.Join(old, strconv.Itoa(n%1000)), nil, 0o600)
+			}
+		}
+	}()
+	first := start(t, cfg)
+	execute(t, first, "select 1")
+	close(stop)
+	<-stopped
+	if err := first.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	start(t, cfg)
+	if left, _ := filepath.Glob(filepath.Join(cfg.Dir, halfMade+"*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 }
 
@@ -138,6 +182,20 @@ func TestPIDThatBelongsToAnotherProcessIsForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	execute(t, start(t, cfg), "select 1")
+}
+
+// giveTo makes root's folder and its files another user's; nobody else can give any away.
+func giveTo(t *testing.T, uid int, dir string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	for _, name := range append(files, dir) {
+		if err := os.Chown(name, uid, uid); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func busyPort(t *testing.T) int {
