@@ -32,7 +32,7 @@ func announcePlaces(t io.Writer, stack *devstack.Stack) {
 	}
 	for _, row := range [][3]string{
 		{"data", stack.Folder.Dir, keeps},
-		{"portal", at.Portal, "not built yet, answers 503"},
+		{"portal", at.Portal, "the residents' pages, for test persons"},
 		{"ops", at.Ops, "/livez /readyz /metrics"},
 		{"register", at.Register, "mutual TLS, certificates in " + filepath.Join(stack.Folder.Dir, "tls")},
 		{"kafka", at.Kafka, "in-process broker"},

@@ -93,6 +93,9 @@ func (o devOptions) serve(
 	if err != nil {
 		return fmt.Errorf("make test persons: %w", err)
 	}
+	if err := services.newConsent(ctx, persons); err != nil {
+		return err
+	}
 	return services.runAll(ctx, func() error {
 		if err := errors.Join(
 			stack.Folder.WriteJSON(devstack.PersonsFile, persons),

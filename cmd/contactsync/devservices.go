@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,8 +17,8 @@ import (
 	"contactsync/cmd/internal/run"
 	"contactsync/cmd/internal/worker"
 	"contactsync/consent/consentpg"
-	"contactsync/consent/contact"
 	"contactsync/consent/event"
+	"contactsync/consent/portal"
 	"contactsync/contracts/mockregister"
 )
 
@@ -34,6 +33,7 @@ type devServices struct {
 	worker   *worker.Worker
 	consent  *consentpg.Store
 	messages *messenger.Messenger
+	portal   *portal.Portal
 	metrics  *prometheus.Registry
 	log      *slog.Logger
 }
@@ -56,7 +56,7 @@ func newDevServices(ctx context.Context, stack *devstack.Stack, log *slog.Logger
 	if s.worker, err = s.newWorker(ctx); err != nil {
 		return nil, err
 	}
-	return s, s.newConsent(ctx)
+	return s, nil
 }
 
 func (s *devServices) close() { s.pool.Close() }
@@ -87,8 +87,8 @@ func (s *devServices) newWorker(ctx context.Context) (*worker.Worker, error) {
 	}, devstack.WorkerHSAID)
 }
 
-// newConsent makes the residents' side: what they decide, on its way to Kafka and back.
-func (s *devServices) newConsent(ctx context.Context) (err error) {
+// newConsent makes the residents' side: the portal, and what is decided there on its way to Kafka and back.
+func (s *devServices) newConsent(ctx context.Context, persons []mockregister.TestPerson) (err error) {
 	if err := consentpg.Migrate(ctx, s.pool); err != nil {
 		return fmt.Errorf("prepare the portal's schema: %w", err)
 	}
@@ -98,9 +98,20 @@ func (s *devServices) newConsent(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	config, err := s.stack.Certificates.ClientTLS(devstack.WorkerCertificate)
+	if err != nil {
+		return fmt.Errorf("read the portal's certificate: %w", err)
+	}
+	view, err := newRegisterView(s.stack.Endpoints().Register, config)
+	if err != nil {
+		return err
+	}
+	if s.portal, err = newPortal(s.consent, view, persons, s.log.With("service", "portal")); err != nil {
+		return err
+	}
 	s.messages, err = messenger.New(messenger.Config{
 		Brokers: []string{s.stack.Endpoints().Kafka}, Pool: s.pool, Store: s.consent, Log: s.log.With("service", "messenger"),
-		Told: func(contact.PersonID) {},
+		Told: s.portal.Told,
 	})
 	return err
 }
@@ -120,7 +131,8 @@ func (s *devServices) runAll(ctx context.Context, ready func() error) error {
 	ports := s.stack.Ports
 	serve(run.Server{Name: "register", Listener: ports.Register, Handler: s.register.Handler(), TLS: registerTLS})
 	serve(run.Server{Name: "ops", Listener: ports.Ops, Handler: s.ops().Handler()})
-	serve(run.Server{Name: "portal", Listener: ports.Portal, Handler: http.HandlerFunc(noPortal)})
+	serve(run.Server{Name: "portal", Listener: ports.Portal, Handler: s.portal.Handler()})
+	context.AfterFunc(ctx, s.portal.Drain) // pages that wait for news must not hold up the end
 	group.Go(func() error { return s.worker.Run(ctx) })
 	group.Go(func() error { return s.messages.Run(ctx) })
 	group.Go(func() error { return s.watchPostgres(ctx) })
@@ -141,9 +153,4 @@ func (s *devServices) watchPostgres(ctx context.Context) error {
 	case <-s.stack.Postgres.Exited():
 		return errors.New("PostgreSQL has ended unasked; see postgres/postgres.log in the data folder")
 	}
-}
-
-// noPortal stands where the portal will be.
-func noPortal(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, "The residents' portal is not built yet.", http.StatusServiceUnavailable)
 }

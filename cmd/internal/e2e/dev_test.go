@@ -39,7 +39,7 @@ func TestDevRunsEverythingAndEndsOnCtrlC(t *testing.T) {
 	}
 	at := dev.Endpoints
 	for address, want := range map[string]int{
-		at.Portal + "/": http.StatusServiceUnavailable, at.Ops + "/livez": http.StatusOK,
+		at.Portal + "/": http.StatusOK, at.Ops + "/livez": http.StatusOK,
 		at.Ops + "/readyz": http.StatusOK, at.Ops + "/metrics": http.StatusOK, at.Ops + "/other": http.StatusNotFound,
 	} {
 		if status, _ := get(t, http.DefaultClient, address); status != want {
