@@ -49,26 +49,43 @@ func searchable(dir string) bool {
 // mayUse refuses data of another user: PostgreSQL works on its own only. Where the data are out of sight, the folder around
 // them tells whose they are.
 func (who identity) mayUse(cfg Config) error {
-	uid, wanted := -1, os.Geteuid()
+	uid, found := ownerOf(cfg.dataDir())
+	if !found {
+		return nil
+	}
+	wanted, run := os.Geteuid(), "run this as that user"
 	if who.drop {
 		wanted = nobody
 	}
-	if info, err := os.Stat(cfg.dataDir()); err == nil {
-		uid = ownerOf(info)
-	} else if info, outer := os.Stat(cfg.Dir); os.IsPermission(err) && outer == nil {
-		uid = ownerOf(info)
-	}
-	if uid == -1 || uid == wanted {
-		return nil // what else is wrong, using it will tell
-	}
-	run := "run this as that user"
 	if uid == nobody {
 		run = "root's PostgreSQL runs as that user, so run this as root"
+	}
+	if uid == wanted {
+		return nil
 	}
 	return fmt.Errorf("the PostgreSQL data in %s belong to the user %s: %s, or choose another folder", cfg.Dir, userName(uid), run)
 }
 
-func ownerOf(info os.FileInfo) int { return int(info.Sys().(*syscall.Stat_t).Uid) }
+// Owner names the user whom a file or folder belongs to: one that cannot be seen belongs to whom the nearest folder around it
+// that can be seen does. "" if there is none.
+func Owner(path string) string {
+	uid, found := ownerOf(path)
+	if !found {
+		return ""
+	}
+	return userName(uid)
+}
+
+func ownerOf(path string) (uid int, found bool) {
+	info, err := os.Stat(path)
+	if os.IsPermission(err) && path != filepath.Dir(path) {
+		return ownerOf(filepath.Dir(path))
+	}
+	if err != nil {
+		return 0, false
+	}
+	return int(info.Sys().(*syscall.Stat_t).Uid), true
+}
 
 func userName(uid int) string {
 	number := strconv.Itoa(uid)

@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -19,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"contactsync/consent/event"
+	"contactsync/consent/pgcluster"
 )
 
 func TestFolderIsOnesAlone(t *testing.T) {
@@ -86,28 +89,91 @@ func TestPortsOfTheLastRunAreTakenAgainAsFarAsTheyAreFree(t *testing.T) {
 	}
 }
 
-func TestBusyPortIsWaitedForAndThenNamed(t *testing.T) {
+func TestBusyPortsAreWaitedForAndThenNamed(t *testing.T) {
 	t.Parallel()
-	l, err := listen(0)
-	if err != nil {
+	base := freeBase(t)
+	const todo = "busy: stop what listens there, or choose others with --port-base"
+	for _, row := range []struct {
+		busy []int // beyond base
+		want string
+	}{
+		{[]int{portOps, portPostgres}, fmt.Sprintf("ports %d, %d are %s", base+portOps, base+portPostgres, todo)},
+		{[]int{portPostgres}, fmt.Sprintf("port %d is %s", base+portPostgres, todo)},
+	} {
+		var taken []net.Listener
+		for _, offset := range row.busy {
+			taken = append(taken, must(listen(base+offset))(t))
+		}
+		var p Ports
+		if err := p.openFrom(t.Context(), 2*pollInterval, base); err == nil || err.Error() != row.want {
+			t.Errorf("got %v, want %s", err, row.want)
+		}
+		p.close()
+		waiting := make(chan error)
+		go func() {
+			p, err := openPorts(t.Context(), base, Endpoints{})
+			if err == nil {
+				p.close()
+			}
+			waiting <- err
+		}()
+		for _, l := range taken {
+			_ = l.Close()
+		}
+		if err := <-waiting; err != nil {
+			t.Errorf("the ports were given up, but: %v", err)
+		}
+	}
+}
+
+func TestToBeToldToEndIsNoBusyPort(t *testing.T) {
+	t.Parallel()
+	l := must(listen(0))(t)
+	t.Cleanup(func() { _ = l.Close() })
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := openPorts(ended, portOf(l.Addr()), Endpoints{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// freeBase finds ports nobody uses, below those the system hands out.
+func freeBase(t *testing.T) int {
+	t.Helper()
+	for base := 16000 + os.Getpid()%100*PortRange; base < 21000; base += PortRange {
+		var p Ports
+		err := p.openFrom(t.Context(), pollInterval, base)
+		p.close()
+		if err == nil {
+			return base
+		}
+	}
+	t.Fatal("no range of free ports")
+	return 0
+}
+
+func must[T any](value T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
+
+func TestClosedFolderTellsWhoseItIs(t *testing.T) {
+	t.Parallel()
+	closed := filepath.Join(t.TempDir(), "lock")
+	if err := os.WriteFile(closed, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	port := portOf(l.Addr())
-	impatient, cancel := context.WithTimeout(t.Context(), 2*pollInterval)
-	defer cancel()
-	if _, err := listenPatiently(impatient, port); err == nil || !strings.Contains(err.Error(), strconv.Itoa(port)) {
-		t.Errorf("a busy port gives %v", err)
-	}
-	waiting := make(chan error)
-	go func() {
-		second, err := listenPatiently(t.Context(), port)
-		if err == nil {
-			err = second.Close()
+	whose := pgcluster.Owner(closed)
+	for path, told := range map[string]bool{closed: true, filepath.Join(closed, "made"): true, filepath.Join(filepath.Dir(closed), "made"): true} {
+		err := folderFault("DIR", &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission})
+		if strings.Contains(err.Error(), "belongs to the user "+whose+": run as that user") != told || whose == "" {
+			t.Errorf("%s: %v", path, err)
 		}
-		waiting <- err
-	}()
-	if err := errors.Join(l.Close(), <-waiting); err != nil {
-		t.Errorf("the port was given up, but: %v", err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -30,37 +31,71 @@ type Ports struct {
 // openPorts opens the ports from base on, or, with base 0, those of the last run as far as they are free.
 func openPorts(ctx context.Context, base int, last Endpoints) (*Ports, error) {
 	p := &Ports{}
-	ctx, cancel := context.WithTimeout(ctx, remnantPatience)
-	defer cancel()
-	var faults []error
-	for _, port := range []struct {
-		offset   int
-		last     string
-		listener *net.Listener
-	}{
-		{portPortal, last.Portal, &p.Portal},
-		{portOps, last.Ops, &p.Ops},
-		{portRegister, last.Register, &p.Register},
-		{portKafka, last.Kafka, &p.Kafka},
-	} {
-		var err error
-		if base != 0 {
-			*port.listener, err = listenPatiently(ctx, base+port.offset)
-		} else {
-			*port.listener, err = listenLike(portIn(port.last))
-		}
-		faults = append(faults, err)
-	}
-	if base != 0 {
-		p.Postgres = base + portPostgres
+	var err error
+	if base == 0 {
+		err = p.openLike(last)
 	} else {
-		p.Postgres = freeAgain(portIn(last.Postgres))
+		err = p.openFrom(ctx, remnantPatience, base)
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err != nil {
 		p.close()
 		return nil, err
 	}
 	return p, nil
+}
+
+func (p *Ports) openLike(last Endpoints) error {
+	var faults [4]error
+	p.Portal, faults[0] = listenLike(portIn(last.Portal))
+	p.Ops, faults[1] = listenLike(portIn(last.Ops))
+	p.Register, faults[2] = listenLike(portIn(last.Register))
+	p.Kafka, faults[3] = listenLike(portIn(last.Kafka))
+	p.Postgres = freeAgain(portIn(last.Postgres))
+	return errors.Join(faults[:]...)
+}
+
+// openFrom waits for ports that a remnant of an earlier run may still hold, and then names all that are busy.
+func (p *Ports) openFrom(ctx context.Context, patience time.Duration, base int) error {
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var postgres net.Listener // not kept: PostgreSQL opens its own
+	var busy []string
+	for _, port := range []struct {
+		number   int
+		listener *net.Listener
+	}{
+		{base + portPortal, &p.Portal}, {base + portOps, &p.Ops}, {base + portRegister, &p.Register}, {base + portKafka, &p.Kafka},
+		{base + portPostgres, &postgres},
+	} {
+		l, err := listenPatiently(patient, port.number)
+		switch {
+		case err == nil:
+			*port.listener = l
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.Is(err, syscall.EADDRINUSE):
+			busy = append(busy, strconv.Itoa(port.number))
+		default:
+			return err
+		}
+	}
+	p.Postgres = base + portPostgres
+	if postgres != nil {
+		_ = postgres.Close()
+	}
+	return portsBusy(busy)
+}
+
+// portsBusy is nil if none is.
+func portsBusy(busy []string) error {
+	const todo = "busy: stop what listens there, or choose others with --port-base"
+	switch len(busy) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("port %s is %s", busy[0], todo)
+	}
+	return fmt.Errorf("ports %s are %s", strings.Join(busy, ", "), todo)
 }
 
 func (p *Ports) close() {
@@ -71,7 +106,7 @@ func (p *Ports) close() {
 	}
 }
 
-// listenPatiently waits for a port that a remnant of an earlier run may still hold.
+// listenPatiently opens a port when it becomes free; EADDRINUSE if it does not before ctx ends.
 func listenPatiently(ctx context.Context, port int) (net.Listener, error) {
 	for {
 		l, err := listen(port)
@@ -80,7 +115,7 @@ func listenPatiently(ctx context.Context, port int) (net.Listener, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("port %d is busy: stop what listens there, or choose other ports with --port-base", port)
+			return nil, err
 		case <-time.After(pollInterval):
 		}
 	}

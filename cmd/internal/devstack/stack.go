@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -25,8 +26,10 @@ const (
 	databaseName  = "contactsync"
 )
 
-// stopTimeout is how long PostgreSQL may take to stop in good order.
-const stopTimeout = 2 * time.Second
+const (
+	stopTimeout = 2 * time.Second // how long PostgreSQL may take to stop in good order
+	killAfter   = 3500 * time.Millisecond
+)
 
 // Config tells what stack to start.
 type Config struct {
@@ -49,7 +52,8 @@ type Stack struct {
 	Broker       *Broker
 }
 
-// Start takes the folder and starts what lies beneath the services. On an error nothing is left running.
+// Start takes the folder and starts what lies beneath the services. On an error nothing is left running. A PostgreSQL that
+// still runs some seconds after ctx has ended is killed: a frozen one would hold up everything that waits for its answers.
 func Start(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	s := &Stack{}
 	defer func() {
@@ -69,6 +73,7 @@ func Start(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	if s.Postgres, err = s.startPostgres(ctx, cfg); err != nil {
 		return nil, err
 	}
+	context.AfterFunc(ctx, s.killFrozen)
 	s.Broker, err = StartBroker(s.Folder.join("kafka"), s.Ports.Kafka)
 	return s, err
 }
@@ -91,6 +96,14 @@ func (s *Stack) Stop() error {
 		faults = append(faults, s.Folder.Close())
 	}
 	return errors.Join(faults...)
+}
+
+func (s *Stack) killFrozen() {
+	select {
+	case <-s.Postgres.Exited():
+	case <-time.After(killAfter):
+		s.Postgres.Kill()
+	}
 }
 
 // Endpoints tells where everything is.
@@ -132,5 +145,14 @@ func portOf(a net.Addr) int { return a.(*net.TCPAddr).Port }
 
 // folderFault wraps the error of a file with what the user can do.
 func folderFault(dir string, err error) error {
-	return fmt.Errorf("use the folder %s: %w; name one you may write to with --data", dir, err)
+	denied, _ := errors.AsType[*fs.PathError](err)
+	if denied == nil || !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("use the folder %s: %w; name one you may write to with --data", dir, err)
+	}
+	owner := pgcluster.Owner(denied.Path)
+	if owner == "" { // not there yet, so it is the folder around it that is closed
+		owner = pgcluster.Owner(filepath.Dir(denied.Path))
+	}
+	return fmt.Errorf("use the folder %s: %w; it belongs to the user %s: run as that user, or name one you may write to with --data",
+		dir, err, owner)
 }

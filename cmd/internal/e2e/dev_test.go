@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -61,6 +62,50 @@ func TestDevRunsEverythingAndEndsOnCtrlC(t *testing.T) {
 		t.Errorf("after Ctrl-C: code %d after %v, want 0 within 5 s; log:\n%s", code, took, dev.Log())
 	}
 	refuses(t, at)
+}
+
+func TestEndsOnCtrlCWhilePostgreSQLIsFrozen(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	dev := Start(t, "--data", data)
+	first, _, _ := strings.Cut(read(t, data, "postgres/data/postmaster.pid"), "\n")
+	postmaster, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range append(sessions(t, dev.Endpoints.Postgres), postmaster) {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) }) // were the test to fail
+	}
+	if code, took := dev.Interrupt(); code != 0 || took > 5*time.Second {
+		t.Errorf("code %d after %v, want 0 within 5 s; log:\n%s", code, took, dev.Log())
+	}
+	refuses(t, dev.Endpoints)
+}
+
+// sessions are the processes in which PostgreSQL serves others.
+func sessions(t *testing.T, address string) []int {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	rows, _ := conn.Query(t.Context(), "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()")
+	pids, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil || len(pids) == 0 {
+		t.Fatalf("%d sessions, %v", len(pids), err)
+	}
+	return pids
+}
+
+func TestEndsWithItsTerminal(t *testing.T) {
+	t.Parallel()
+	if code, _ := Start(t, "--data", t.TempDir()).End(syscall.SIGHUP); code != 0 {
+		t.Errorf("after SIGHUP: code %d", code)
+	}
 }
 
 func TestRegisterRefusesClientsWithoutCertificate(t *testing.T) {
@@ -198,7 +243,8 @@ func TestPortBaseFixesAllPorts(t *testing.T) {
 	if diff := cmp.Diff([]int{0, 1, 2, 3, 4}, ports); diff != "" {
 		t.Errorf("ports from the base on (-want +got):\n%s", diff)
 	}
-	mustSayInOneLine(t, Run(t, "", "dev", "--port-base", strconv.Itoa(base-2)), 1, "port "+strconv.Itoa(base)+" is busy")
+	mustSayInOneLine(t, Run(t, "", "dev", "--port-base", strconv.Itoa(base-2)), 1,
+		fmt.Sprintf("ports %d, %d, %d are busy", base, base+1, base+2))
 }
 
 func TestRunsAsAPlainUser(t *testing.T) {
@@ -246,6 +292,7 @@ func TestSaysInOneLineWhatIsWrong(t *testing.T) {
 	}{
 		"a folder in use":           {[]string{"dev", "--data", used}, 1, "in use by process " + strconv.Itoa(running.PID())},
 		"a folder below a file":     {[]string{"dev", "--data", filepath.Join(file, "data")}, 1, "--data"},
+		"an empty folder name":      {[]string{"dev", "--data", ""}, 2, "--data is empty"},
 		"an unknown flag":           {[]string{"dev", "--fast"}, 2, "--fast"},
 		"an unknown command":        {[]string{"devv"}, 2, "devv"},
 		"an argument too many":      {[]string{"dev", "now"}, 2, "now"},

@@ -196,8 +196,14 @@ func (d *Dev) Kill9() {
 // Interrupt does what Ctrl-C does, and returns the exit code and how long the end took.
 func (d *Dev) Interrupt() (code int, took time.Duration) {
 	d.t.Helper()
+	return d.End(syscall.SIGINT)
+}
+
+// End is Interrupt by any signal that asks to end.
+func (d *Dev) End(by os.Signal) (code int, took time.Duration) {
+	d.t.Helper()
 	began := time.Now()
-	if err := d.process.Signal(syscall.SIGINT); err != nil {
+	if err := d.process.Signal(by); err != nil {
 		d.t.Fatal(err)
 	}
 	select {
