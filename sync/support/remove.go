@@ -123,7 +123,7 @@ func (d *Desk) judge(r Removal, report Report) (RemovalAnswer, error) {
 	case r.Token == "":
 		a.Result, a.Expires = ToConfirm, d.Now().Add(tokenLife).Truncate(time.Second)
 		a.Token = d.newToken(r, x, a.Expires)
-	case !t.shows(d.Secret, x):
+	case !t.shows(d.Secret, r, x):
 		return a, ErrChanged
 	case x.revision >= d.Now().UnixMicro():
 		return a, ErrClockAhead

@@ -13,23 +13,20 @@ import (
 // tokenLife is long enough to read what goes and to talk it over.
 const tokenLife = 10 * time.Minute
 
-// token is a confirmation token taken apart: when it expires, a code over the removal it was given for, and a code over the
-// detail that was shown. Two codes tell a token that is not for this removal from one whose detail has changed.
+// token is a confirmation token taken apart: when it expires, a code over the detail that was shown, and a code over both and
+// the removal it was given for. Two codes tell a token that is not for this removal from one whose detail has changed.
 //
 // In writing it is the expiry in seconds since 1970 (base 36) and both codes (base64url), with dots between.
-type token struct {
-	expires             string
-	forRemoval, forWhat string
-}
+type token struct{ expires, forWhat, forRemoval string }
 
 // codeBytes of each code are kept: nobody can try 2^128 in ten minutes.
 const codeBytes = 16
 
 func (d *Desk) newToken(r Removal, x detail, expires time.Time) string {
 	t := token{expires: strconv.FormatInt(expires.Unix(), 36)}
+	t.forWhat = t.detailCode(d.Secret, r, x)
 	t.forRemoval = t.removalCode(d.Secret, r)
-	t.forWhat = t.detailCode(d.Secret, x)
-	return strings.Join([]string{t.expires, t.forRemoval, t.forWhat}, ".")
+	return strings.Join([]string{t.expires, t.forWhat, t.forRemoval}, ".")
 }
 
 // readToken judges all of a token but the detail. A removal without one has the zero token.
@@ -53,15 +50,17 @@ func (d *Desk) readToken(r Removal) (token, error) {
 }
 
 // shows tells whether x is the detail that the token was given for.
-func (t token) shows(secret []byte, x detail) bool { return equal(t.forWhat, t.detailCode(secret, x)) }
-
-func (t token) removalCode(secret []byte, r Removal) string {
-	return code(secret, "removal", t.expires, r.Person.Root(), r.Person.RevealExtension(), string(r.Channel), r.Reason, r.Ground)
+func (t token) shows(secret []byte, r Removal, x detail) bool {
+	return equal(t.forWhat, t.detailCode(secret, r, x))
 }
 
-// detailCode covers the removal too: the same detail of somebody else has another one.
-func (t token) detailCode(secret []byte, x detail) string {
-	fields := []string{"detail", t.forRemoval, strconv.FormatInt(x.revision, 10)}
+func (t token) removalCode(secret []byte, r Removal) string {
+	return code(secret, "removal", t.expires, t.forWhat, r.Person.Root(), r.Person.RevealExtension(), string(r.Channel), r.Reason, r.Ground)
+}
+
+// detailCode covers the person too: that two persons have the same number does not show in their tokens.
+func (t token) detailCode(secret []byte, r Removal, x detail) string {
+	fields := []string{"detail", t.expires, r.Person.Root(), r.Person.RevealExtension(), strconv.FormatInt(x.revision, 10)}
 	for _, v := range x.values {
 		fields = append(fields, v.Reveal())
 	}
