@@ -136,8 +136,27 @@ func (s *devServices) runAll(ctx context.Context, ready func() error) error {
 	group.Go(func() error { return s.worker.Run(ctx) })
 	group.Go(func() error { return s.messages.Run(ctx) })
 	group.Go(func() error { return s.watchPostgres(ctx) })
-	group.Go(ready)
+	group.Go(func() error {
+		s.awaitWorker(ctx)
+		return ready()
+	})
 	return group.Wait()
+}
+
+// awaitWorker waits until the worker has its partitions, so that "ready" is true of all. After a kill -9 the broker may take
+// some seconds to forget the dead one; that is no reason to fail.
+func (s *devServices) awaitWorker(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for s.worker.Check(ctx) != nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (s *devServices) ops() run.Ops {

@@ -31,8 +31,7 @@ import (
 
 func TestMain(m *testing.M) { Main(m) }
 
-func TestDevRunsEverythingAndEndsOnCtrlC(t *testing.T) {
-	t.Parallel()
+func TestDevRunsEverythingAndEndsOnCtrlC(t *testing.T) { // not beside others: it measures
 	data := filepath.Join(closedFolder(t), "data")
 	dev := Start(t, "--data", data, "--persons", "3")
 	if dev.ReadyAfter > 15*time.Second {
@@ -41,12 +40,13 @@ func TestDevRunsEverythingAndEndsOnCtrlC(t *testing.T) {
 	at := dev.Endpoints
 	for address, want := range map[string]int{
 		at.Portal + "/": http.StatusOK, at.Ops + "/livez": http.StatusOK,
-		at.Ops + "/readyz": http.StatusOK, at.Ops + "/metrics": http.StatusOK, at.Ops + "/other": http.StatusNotFound,
+		at.Ops + "/metrics": http.StatusOK, at.Ops + "/other": http.StatusNotFound,
 	} {
 		if status, _ := get(t, http.DefaultClient, address); status != want {
 			t.Errorf("%s answers %d, want %d", address, status, want)
 		}
 	}
+	becomesReady(t, at.Ops)
 	wantTopics := map[string]int{event.TopicDecisions: 6, event.TopicOutcomes: 6, event.TopicUnreadable: 1}
 	if diff := cmp.Diff(wantTopics, topics(t, at.Kafka)); diff != "" {
 		t.Errorf("topics (-want +got):\n%s", diff)
@@ -454,6 +454,22 @@ func read(t *testing.T, dir, name string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// becomesReady waits until all parts are there: "ready" says that all listen, and the worker gets its partitions a moment later.
+func becomesReady(t *testing.T, ops string) {
+	t.Helper()
+	for deadline := time.After(20 * time.Second); ; {
+		status, text := get(t, http.DefaultClient, ops+"/readyz")
+		if status == http.StatusOK {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("/readyz answers %d: %s", status, text)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // refuses waits until nobody listens on any of the ports.
