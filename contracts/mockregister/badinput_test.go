@@ -56,25 +56,26 @@ func TestBadInput(t *testing.T) {
 		answer  string // what the answer must hold
 		outcome string
 		blame   string
+		cause   string
 	}{
-		{"a good call", worker, good, soapHeaders(), 200, "GetPersonContactInformationUnrestrictedResponse", "no_record", "none"},
-		{"no HSA-id in the certificate", "", good, soapHeaders(), 500, "VP002", "VP002", "client"},
-		{"a caller that is allowed nothing", "SE2321000016-CSX1", good, soapHeaders(), 500, "VP007", "VP007", "client"},
-		{"no logical address", worker, message("", ""), soapHeaders(), 500, "VP003", "VP003", "client"},
-		{"an empty logical address", worker, message(fmt.Sprintf(addressHeader, ""), ""), soapHeaders(), 500, "VP003", "VP003", "client"},
-		{"a wrong logical address", worker, message(fmt.Sprintf(addressHeader, plantedPerson), ""), soapHeaders(), 500, "VP004", "VP004", "client"},
-		{"the logical address twice", worker, message(here+here, ""), soapHeaders(), 500, "Client", "VP015", "client"},
-		{"SOAPAction twice", worker, good, with("SOAPAction", `""`, `""`), 500, "Client", "VP015", "client"},
-		{"SOAPAction of another operation", worker, good, with("SOAPAction", personv4.UpdateOperation(true).SOAPAction()), 500, "Client", "fault_Client", "client"},
-		{"correlation id twice, with personal data", worker, good, with("x-skltp-correlation-id", plantedPerson, plantedMobile), 200, "Response", "no_record", "none"},
-		{"personal data as original consumer", worker, good, with("x-rivta-original-serviceconsumer-hsaid", plantedPerson), 200, "Response", "no_record", "none"},
-		{"nothing", worker, "", soapHeaders(), 500, "Client", "VP015", "client"},
-		{"no XML", worker, plantedMail, soapHeaders(), 500, "Client", "VP015", "client"},
-		{"XML that breaks off", worker, good[:len(good)-20], soapHeaders(), 500, "Client", "VP015", "client"},
-		{"a DOCTYPE", worker, message(here, `<!DOCTYPE x [<!ENTITY e "`+plantedMail+`">]>`), soapHeaders(), 500, "Client", "VP015", "client"},
-		{"more than a mebibyte", worker, message(here+"<!--"+strings.Repeat(plantedMail, 1<<16)+"-->", ""), soapHeaders(), 500, "Client", "VP015", "client"},
-		{"an identity that cannot be", worker, strings.Replace(good, plantedPerson, plantedMobile, 1), soapHeaders(), 500, "Client", "fault_Client", "client"},
-		{"an unknown element", worker, strings.Replace(good, "g:personId", "g:"+"person", -1), soapHeaders(), 500, "Client", "fault_Client", "client"},
+		{"a good call", worker, good, soapHeaders(), 200, "GetPersonContactInformationUnrestrictedResponse", "no_record", "none", ""},
+		{"no HSA-id in the certificate", "", good, soapHeaders(), 500, "VP002", "VP002", "client", "the client certificate does not tell an HSA-id in SERIALNUMBER"},
+		{"a caller that is allowed nothing", "SE2321000016-CSX1", good, soapHeaders(), 500, "VP007", "VP007", "client", "Obehörigt anrop för system SE2321000016-CSX1"},
+		{"no logical address", worker, message("", ""), soapHeaders(), 500, "VP003", "VP003", "client", "LogicalAddress is missing or empty"},
+		{"an empty logical address", worker, message(fmt.Sprintf(addressHeader, ""), ""), soapHeaders(), 500, "VP003", "VP003", "client", "LogicalAddress is missing or empty"},
+		{"a wrong logical address", worker, message(fmt.Sprintf(addressHeader, plantedPerson), ""), soapHeaders(), 500, "VP004", "VP004", "client", "no service at this LogicalAddress"},
+		{"the logical address twice", worker, message(here+here, ""), soapHeaders(), 500, "Client", "VP015", "client", "LogicalAddress is given twice"},
+		{"SOAPAction twice", worker, good, with("SOAPAction", `""`, `""`), 500, "Client", "VP015", "client", "SOAPAction is given twice"},
+		{"SOAPAction of another operation", worker, good, with("SOAPAction", personv4.UpdateOperation(true).SOAPAction()), 500, "Client", "fault_Client", "client", "SOAPAction is of another operation"},
+		{"correlation id twice, with personal data", worker, good, with("x-skltp-correlation-id", plantedPerson, plantedMobile), 200, "Response", "no_record", "none", ""},
+		{"personal data as original consumer", worker, good, with("x-rivta-original-serviceconsumer-hsaid", plantedPerson), 200, "Response", "no_record", "none", ""},
+		{"nothing", worker, "", soapHeaders(), 500, "Client", "VP015", "client", "the document ends too early"},
+		{"no XML", worker, plantedMail, soapHeaders(), 500, "Client", "VP015", "client", "text outside the document's element"},
+		{"XML that breaks off", worker, good[:len(good)-20], soapHeaders(), 500, "Client", "VP015", "client", "malformed XML in line 1"},
+		{"a DOCTYPE", worker, message(here, `<!DOCTYPE x [<!ENTITY e "`+plantedMail+`">]>`), soapHeaders(), 500, "Client", "VP015", "client", "a DOCTYPE is not allowed"},
+		{"more than a mebibyte", worker, message(here+"<!--"+strings.Repeat(plantedMail, 1<<16)+"-->", ""), soapHeaders(), 500, "Client", "VP015", "client", "message is too large"},
+		{"an identity that cannot be", worker, strings.Replace(good, plantedPerson, plantedMobile, 1), soapHeaders(), 500, "Client", "fault_Client", "client", "malformed identity"},
+		{"an unknown element", worker, strings.Replace(good, "g:personId", "g:"+"person", -1), soapHeaders(), 500, "Client", "fault_Client", "client", "GetPersonContactInformationUnrestricted: personId: missing or out of place"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status, answer := s.post(t.Context(), t, s.HTTP(t, tt.caller), tt.body, tt.headers)
@@ -83,8 +84,8 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("status %d, answer %s; want %d and %q", status, answer, tt.status, tt.answer)
 			}
 			if line.Outcome != tt.outcome || line.Blame != tt.blame || line.Operation != personv4.GetOperation(true).Name ||
-				line.Caller != tt.caller {
-				t.Errorf("logged %s; want outcome %s and blame %s", text, tt.outcome, tt.blame)
+				line.Caller != tt.caller || line.Cause != tt.cause {
+				t.Errorf("logged %s; want outcome %s, blame %s and cause %q", text, tt.outcome, tt.blame, tt.cause)
 			}
 			if status == 500 && (line.LogID == "" || !strings.Contains(answer, line.LogID)) {
 				t.Error("the fault's log id is not in the log")
@@ -113,18 +114,18 @@ func TestCallsAreLoggedWithoutPersonalData(t *testing.T) {
 	person := s.id(t, "both_channels")
 	get, write := personv4.GetOperation(true).Name, personv4.UpdateOperation(true).Name
 	update := contracttest.Unchanged(*must(client.Get(ctx, person))(t))
-	checkLine(t, s, person, logLine{get, worker, "ok", "none", id, ""})
+	checkLine(t, s, person, logLine{get, worker, "ok", "none", id, "", ""})
 	must(client.Update(ctx, update))(t)
-	checkLine(t, s, person, logLine{write, worker, "ok", "none", id, ""})
+	checkLine(t, s, person, logLine{write, worker, "ok", "none", id, "", ""})
 	must(client.Update(ctx, update))(t)
-	checkLine(t, s, person, logLine{write, worker, "error:stale_version", "client", id, ""})
+	checkLine(t, s, person, logLine{write, worker, "error:stale_version", "client", id, "", ""})
 }
 
 func checkLine(t *testing.T, s served, person personv4.ID, want logLine) {
 	t.Helper()
 	text, line := s.nextLine(t)
-	if line != want {
-		t.Errorf("logged %s, want %+v", text, want)
+	if line != want || !strings.Contains(text, `"duration_seconds":0.`) {
+		t.Errorf("logged %s, want %+v and how long it took", text, want)
 	}
 	for _, secret := range []string{person.Extension, "+467017406", "example.se"} {
 		if strings.Contains(text, secret) {

@@ -1,6 +1,7 @@
 package mockregister
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -22,13 +23,13 @@ const (
 )
 
 // line is what is logged of a request, one line each. Nothing in it is text of the caller's own: identities of systems come
-// from certificates, correlation ids are UUIDs.
+// from certificates, correlation ids are UUIDs, and the texts of faults hold names of the schema only.
 type line struct {
 	operation      string // empty: the request was no call
 	caller         rivta.Caller
 	outcome, blame string
 	logID          string // empty: no fault
-	cause          string // empty: not our fault
+	cause          string // of a fault: what lies behind it, or else its own text
 	duration       time.Duration
 }
 
@@ -45,7 +46,7 @@ func (r *Register) write(ctx context.Context, l line) {
 		slog.String("blame", l.blame),
 		slog.String("log_id", l.logID),
 		slog.String("cause", l.cause),
-		slog.Duration("duration", l.duration))
+		slog.Float64("duration_seconds", l.duration.Seconds()))
 }
 
 // observe logs a call.
@@ -56,10 +57,7 @@ func (r *Register) observe(ctx context.Context, x rivta.Exchange) {
 	l := line{operation: x.Operation.Name, caller: x.Caller, duration: x.Duration}
 	l.outcome, l.blame = judge(x)
 	if x.Fault != nil {
-		l.logID = x.Fault.LogID
-	}
-	if l.blame == blameUs {
-		l.cause = causeText(x.Cause)
+		l.logID, l.cause = x.Fault.LogID, cmp.Or(causeText(x.Cause), x.Fault.String)
 	}
 	r.write(ctx, l)
 }

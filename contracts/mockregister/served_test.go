@@ -56,6 +56,7 @@ type logLine struct {
 	Blame         string
 	CorrelationID string `json:"correlation_id"`
 	LogID         string `json:"log_id"`
+	Cause         string
 }
 
 // client speaks the Unrestricted contracts as a system that may do everything.

@@ -49,9 +49,11 @@ const (
 	OutcomeError    = "error"
 )
 
-// NewHandler serves the four operations and their WSDLs at their paths. Serve it with mutual TLS.
+// NewHandler serves the four operations and their WSDLs at their paths, and names the paths at all others. Serve it with
+// mutual TLS.
 func NewHandler(service Service, config HandlerConfig) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("/", nothingHere)
 	for _, unrestricted := range []bool{false, true} {
 		s := server{service, unrestricted}
 		get, update := GetOperation(unrestricted), UpdateOperation(unrestricted)
@@ -59,6 +61,14 @@ func NewHandler(service Service, config HandlerConfig) http.Handler {
 		mux.Handle(update.Path(), endpoint(config, update, s.update))
 	}
 	return mux
+}
+
+func nothingHere(w http.ResponseWriter, _ *http.Request) {
+	text := "No service contract is at this address. Here they are, each with its WSDL at ?wsdl:"
+	for _, unrestricted := range []bool{false, true} {
+		text += "\n" + GetOperation(unrestricted).Path() + "\n" + UpdateOperation(unrestricted).Path()
+	}
+	http.Error(w, text, http.StatusNotFound)
 }
 
 func endpoint(config HandlerConfig, op rivta.Operation, answer answerFunc) *rivta.Endpoint {

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,7 +40,7 @@ type Reply struct {
 	Outcome string // short stable word for Exchange, such as "ok"
 }
 
-// Endpoint serves one operation: calls by POST, the WSDL by GET with ?wsdl, its schemas by GET with ?xsd=NAME. In which
+// Endpoint serves one operation: calls by POST, the WSDL by GET with ?wsdl in any case, its schemas with ?xsd=NAME. In which
 // order it judges a call, and by which fault it refuses, stands in contracts/README.md.
 type Endpoint struct {
 	Operation      Operation
@@ -179,18 +180,33 @@ func (e *Endpoint) serveDocument(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "a client certificate is needed", http.StatusForbidden)
 		return
 	}
-	query := r.URL.Query()
-	if !query.Has("wsdl") && !query.Has("xsd") {
-		http.Error(w, "ask for ?wsdl, or call by POST", http.StatusNotFound)
+	name, asked := documentIn(r.URL.Query())
+	if !asked {
+		w.Header().Set("Allow", "POST")
+		http.Error(w, "This is "+e.Operation.Name+" "+strconv.Itoa(e.Operation.Major)+
+			". Calls are SOAP 1.1, made by POST; the WSDL is at ?wsdl of this address.", http.StatusMethodNotAllowed)
 		return
 	}
-	text, ok := e.Document(query.Get("xsd"), func(name string) string { return e.address(r, name) })
+	text, ok := e.Document(name, func(name string) string { return e.address(r, name) })
 	if !ok {
 		http.NotFound(w, r)
 		return
 	}
 	w.Header().Set("Content-Type", contentType)
 	_, _ = w.Write(text)
+}
+
+// documentIn tells which document is asked for, "" being the WSDL. Tools write ?wsdl and ?WSDL.
+func documentIn(query url.Values) (name string, asked bool) {
+	for key, values := range query {
+		switch strings.ToLower(key) {
+		case "xsd":
+			return values[0], true
+		case "wsdl":
+			asked = true
+		}
+	}
+	return "", asked
 }
 
 // address is where the caller finds a document, by the name it used for us.
