@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -162,13 +161,4 @@ func (f lookedUp) own(channel contact.Channel) *string {
 		}
 	}
 	return nil
-}
-
-// lookupError says what was tried, and whether it may go better later.
-func lookupError(err error) error {
-	said := fmt.Errorf("ask the register: %w", err)
-	if errors.Is(err, context.DeadlineExceeded) || mayPass(err) {
-		return tryAgainError{said}
-	}
-	return said
 }

@@ -164,8 +164,8 @@ func TestLookupThatFails(t *testing.T) {
 		want string
 	}{
 		"a register that is not there":     {with("--register", nobodyThere, bodil), exitTryAgain, "connection refused"},
-		"a system that may not ask":        {append(flagsOf(stranger), bodil), exitFailure, "VP007"},
-		"a wrong logical address":          {with("--logical-address", "SE0000000000-0", bodil), exitFailure, "VP004"},
+		"a system that may not ask":        {append(flagsOf(stranger), bodil), exitFailure, "VP007, the calling system may not use this contract"},
+		"a wrong logical address":          {with("--logical-address", "SE0000000000-0", bodil), exitFailure, "VP004, nobody serves this contract"},
 		"no logical address":               {with("--logical-address", "", bodil), exitUsage, "LogicalAddress"},
 		"a register of another authority":  {with("--ca", someRegister(t)(journal)[4], bodil), exitFailure, "unknown authority"},
 		"an authority that is none":        {with("--ca", fileWith(t, []byte("x")), bodil), exitFailure, "holds no certificate"},
@@ -265,6 +265,24 @@ func TestRootOfAnIdentity(t *testing.T) {
 	} {
 		if got := rootOf(extension); got != want {
 			t.Errorf("%s has root %s, want %s", extension, got, want)
+		}
+	}
+}
+
+func TestFaultsAreToldInOurWords(t *testing.T) {
+	t.Parallel()
+	const id = "6f1f7f0e-6f0b-4c7e-9f5e-0d5f2f6a1c11"
+	for _, row := range []struct {
+		fault rivta.Fault
+		want  string
+	}{
+		{rivta.Fault{Code: rivta.FaultClient, VP: "VP003", String: bodil, LogID: id},
+			"ask the register: VP003, no logical address was given: see --logical-address (log id " + id + ")"},
+		{rivta.Fault{Code: rivta.FaultClient, VP: "VP099", String: bodil}, "ask the register: VP099"},
+		{rivta.Fault{Code: rivta.FaultServer, String: bodil, LogID: id}, "ask the register: fault Server (log id " + id + ")"},
+	} {
+		if got := lookupError(fmt.Errorf("get: %w", &row.fault)).Error(); got != row.want {
+			t.Errorf("got %q, want %q", got, row.want)
 		}
 	}
 }
