@@ -177,7 +177,8 @@ func TestWithoutJavaScriptThePageReloadsWhileSomethingIsOnItsWay(t *testing.T) {
 		t.Helper()
 		v.get("/settings")
 		if _, text, found := strings.Cut(v.body, `<noscript><meta http-equiv="refresh" content="`); found {
-			return text[:strings.Index(text, `"`)]
+			seconds, _, _ := strings.Cut(text, ";")
+			return seconds
 		}
 		return ""
 	}

@@ -117,6 +117,9 @@ func (p *Portal) settingsPage(r *http.Request, v visit, f found) *settingsPage {
 		page.await(s, p.Now())
 	}
 	page.Seen = strings.Join(marks, ".")
+	if page.Pending {
+		page.Next = nextLook(r, page.Next)
+	}
 	for i := range page.Sections {
 		page.Sections[i].Seen = page.Seen
 	}
@@ -128,12 +131,22 @@ func (page *settingsPage) await(s section, now time.Time) {
 	if s.state != saved {
 		return
 	}
-	page.Pending = true
+	page.Pending, page.Next = true, string(s.Channel)
 	if now.Sub(s.choice.DecidedAt) < soon {
 		page.Refresh = refreshSoon
 	} else if page.Refresh == 0 {
 		page.Refresh = refreshLater
 	}
+}
+
+// nextLook is the address under which a page is loaded again, at the section that waits. Every other time it differs by a
+// parameter, for a browser does not load the address again that it shows.
+func nextLook(r *http.Request, channel string) string {
+	query := url.Values{"seen": {fields(r).Get("seen")}, "look": {"1"}}
+	if r.URL.Query().Get("look") == "1" {
+		query.Set("look", "2")
+	}
+	return "/settings?" + query.Encode() + "#" + channel
 }
 
 // fail puts a problem and what was typed into the page.

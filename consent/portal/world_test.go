@@ -49,20 +49,22 @@ type world struct {
 	register *register
 	site     *httptest.Server
 	log      *syncBuffer
+	looked   chan struct{}
 	clock    atomic.Int64 // microseconds
 	sequence int64
 }
 
 func newWorld(t testing.TB, change ...func(*portal.Config)) *world {
 	t.Helper()
-	w := &world{t: t, pool: pgtest.Migrated(t, "consent", consentpg.Migrate), register: &register{held: map[string]portal.Entry{}}, log: &syncBuffer{}}
+	w := &world{t: t, pool: pgtest.Migrated(t, "consent", consentpg.Migrate), log: &syncBuffer{},
+		register: &register{held: map[string]portal.Entry{}}, looked: make(chan struct{}, 100)}
 	w.clock.Store(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC).UnixMicro())
 	var err error
 	w.store, err = consentpg.New(consentpg.Config{Pool: w.pool, Source: "urn:hsaid:SE2321000016-A1", Pepper: []byte("test"), Now: w.now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := portal.Config{Store: w.store, Register: w.register, Persons: persons, Key: bytes.Repeat([]byte("k"), 32),
+	config := portal.Config{Store: watched{w.store, w.looked}, Register: w.register, Persons: persons, Key: bytes.Repeat([]byte("k"), 32),
 		Patience: 100 * time.Millisecond, Now: w.now, Log: slog.New(slog.NewJSONHandler(w.log, nil))}
 	for _, c := range change {
 		c(&config)

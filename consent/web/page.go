@@ -18,7 +18,8 @@ type Page struct {
 	Home    string   // path that the site's name leads to
 	Here    string   // path that shows this page by GET, for the switch of language
 	Failed  bool     // something in the form is wrong: the title says so first
-	Refresh int      // without JavaScript the page is loaded again after so many seconds; 0: never
+	Refresh int      // without JavaScript the page at Next is loaded after so many seconds; 0: never
+	Next    string   // path; one that differs from the present in its fragment only would not be loaded
 	Scripts []string // names of static files
 }
 
