@@ -189,7 +189,7 @@ func (e *Endpoint) serveDocument(w http.ResponseWriter, r *http.Request) {
 	}
 	text, ok := e.Document(name, func(name string) string { return e.address(r, name) })
 	if !ok {
-		http.NotFound(w, r)
+		http.Error(w, "There is no such document: begin with ?wsdl.", http.StatusNotFound)
 		return
 	}
 	w.Header().Set("Content-Type", contentType)
