@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -138,6 +139,12 @@ func run[T any](w *Window, action chromedp.Action[T]) T {
 		w.t.Fatalf("in the browser: %v", err)
 	}
 	return result
+}
+
+// EveryPage runs a script in every page that is opened from now on, before the page's own.
+func (w *Window) EveryPage(script string) {
+	w.t.Helper()
+	call(w, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 }
 
 // Go opens an address.
