@@ -34,17 +34,20 @@ type Loss struct {
 	Topic     string
 	Partition int
 	From, To  int64
+	// HighWatermark is the offset after the newest record that is left.
+	HighWatermark int64
 }
 
 // Handler receives what is consumed.
 type Handler interface {
 	// Assigned is called once per generation, before anything is fetched, and returns for each assignment the offset to start at.
-	Assigned(ctx context.Context, topic string, assigned []Assignment) (starts []int64, err error)
+	// ends are the high watermarks of all partitions of the topic, also of those that other members own.
+	Assigned(ctx context.Context, topic string, assigned []Assignment, ends map[int]int64) (starts []int64, err error)
 	// Handle makes a batch durable. Only then may its offset be committed. An error repeats the same batch after a pause.
 	// Partitions are handled side by side, the batches of one partition one after the other.
 	Handle(ctx context.Context, b Batch) error
-	// Lost is called instead of Handle for records that cannot be read any more.
-	Lost(ctx context.Context, l Loss)
+	// Lost is called instead of Handle for records that cannot be read any more. An error repeats the call after a pause.
+	Lost(ctx context.Context, l Loss) error
 }
 
 // ConsumeConfig says what to consume.
@@ -63,6 +66,7 @@ const (
 	handleTimeout = 4 * time.Second // how long a batch may take, also after its generation ended; below the session timeout
 	fetchWait     = 500 * time.Millisecond
 	fetchBytes    = 4 << 20
+	askTimeout    = fetchWait + 5*time.Second // kafka-go sets no deadline of its own: a silent broker would hold a partition for ever
 )
 
 // Consume joins the group and hands batches to h until ctx ends, through rebalances and broker outages. It returns nil then.
@@ -86,7 +90,7 @@ func Consume(ctx context.Context, c ConsumeConfig, h Handler) error {
 	}
 	transport := c.transport()
 	defer transport.CloseIdleConnections()
-	con := &consumer{ConsumeConfig: c, handler: h, client: &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: transport}}
+	con := &consumer{ConsumeConfig: c, handler: h, client: &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: transport, Timeout: askTimeout}}
 	return con.run(ctx, group)
 }
 
@@ -132,7 +136,7 @@ func (c *consumer) generation(ctx context.Context, gen *kafka.Generation) {
 	offsets := &offsets{next: map[int]int64{}}
 	var partitions, committer sync.WaitGroup
 	for i, a := range assigned {
-		f := &fetcher{consumer: c, partition: a.Partition, next: starts[i], offsets: offsets}
+		f := &fetcher{consumer: c, partition: a.Partition, next: starts[i], offsets: offsets, limit: c.MaxBatch}
 		partitions.Go(func() { f.run(ctx) })
 	}
 	committing := make(chan struct{})
@@ -146,31 +150,47 @@ func (c *consumer) generation(ctx context.Context, gen *kafka.Generation) {
 // start asks the broker how far each partition reaches and the handler where to begin.
 func (c *consumer) start(ctx context.Context, gen *kafka.Generation) ([]Assignment, []int64, error) {
 	own := gen.Assignments[c.Topic]
-	if len(own) == 0 {
-		return nil, nil, nil
-	}
-	var ask []kafka.OffsetRequest
-	for _, p := range own {
-		ask = append(ask, kafka.FirstOffsetOf(p.ID), kafka.LastOffsetOf(p.ID))
-	}
-	res, err := c.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{c.Topic: ask}})
+	limits, err := c.limits(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("ask for offsets: %w", err)
+		return nil, nil, err
 	}
-	limits := map[int]kafka.PartitionOffsets{}
-	for _, p := range res.Topics[c.Topic] {
-		if p.Error != nil {
-			return nil, nil, fmt.Errorf("ask for offsets of partition %d: %w", p.Partition, p.Error)
-		}
-		limits[p.Partition] = p
+	ends := make(map[int]int64, len(limits))
+	for number, l := range limits {
+		ends[number] = l.LastOffset
 	}
 	assigned := make([]Assignment, len(own))
 	for i, p := range own {
 		l := limits[p.ID]
 		assigned[i] = Assignment{Partition: p.ID, Committed: max(p.Offset, -1), LogStart: l.FirstOffset, HighWatermark: l.LastOffset}
 	}
-	starts, err := c.handler.Assigned(ctx, c.Topic, assigned)
+	starts, err := c.handler.Assigned(ctx, c.Topic, assigned, ends)
 	return assigned, starts, err
+}
+
+// limits asks for the first and the last offset of every partition of the topic.
+func (c *consumer) limits(ctx context.Context) (map[int]kafka.PartitionOffsets, error) {
+	meta, err := c.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{c.Topic}})
+	if err != nil {
+		return nil, fmt.Errorf("ask for partitions: %w", err)
+	}
+	var ask []kafka.OffsetRequest
+	for _, t := range meta.Topics {
+		for _, p := range t.Partitions {
+			ask = append(ask, kafka.FirstOffsetOf(p.ID), kafka.LastOffsetOf(p.ID))
+		}
+	}
+	res, err := c.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{c.Topic: ask}})
+	if err != nil {
+		return nil, fmt.Errorf("ask for offsets: %w", err)
+	}
+	limits := map[int]kafka.PartitionOffsets{}
+	for _, p := range res.Topics[c.Topic] {
+		if p.Error != nil {
+			return nil, fmt.Errorf("ask for offsets of partition %d: %w", p.Partition, p.Error)
+		}
+		limits[p.Partition] = p
+	}
+	return limits, nil
 }
 
 func (c *consumer) commitLoop(gen *kafka.Generation, o *offsets, end <-chan struct{}) {

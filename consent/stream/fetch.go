@@ -18,7 +18,13 @@ type fetcher struct {
 	partition int
 	next      int64 // offset of the next record that is wanted
 	offsets   *offsets
+	limit     int // records in a batch: halved after a failure, so that one bad record does not hold up the others before it
+	empty     int // fetches in a row that gave nothing though there is something
 }
+
+// mostEmpty is how often the same offset is asked for before it is passed over. A slow broker answers with nothing now and
+// then; a compacted end of the log, or a marker, does so for ever.
+const mostEmpty = 20
 
 // run returns when ctx ends. Broker trouble is waited out here: the group's heartbeat goes on beside.
 func (f *fetcher) run(ctx context.Context) {
@@ -45,8 +51,13 @@ func (f *fetcher) step(ctx context.Context) error {
 	}
 	from := f.next
 	records, next, readErr := f.read(res.Records)
-	if next == from && res.HighWatermark > from && readErr == nil {
-		next = from + 1 // compacted away, or a marker: without this step the same fetch would repeat for ever
+	if next > from || res.HighWatermark <= from || readErr != nil {
+		f.empty = 0
+	} else if f.empty++; f.empty < mostEmpty {
+		pause(ctx, 50*time.Millisecond)
+	} else {
+		f.Log.Warn("offset passed over: nothing is there", "topic", f.Topic, "partition", f.partition, "offset", from)
+		next, f.empty = from+1, 0
 	}
 	if err := f.hand(ctx, records, next, res.HighWatermark); err != nil {
 		return err
@@ -60,7 +71,7 @@ func (f *fetcher) step(ctx context.Context) error {
 // lost moves past records that are gone. A log that ends before the wanted offset is another log: it is read from its start.
 func (f *fetcher) lost(ctx context.Context) error {
 	res, err := f.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
-		f.Topic: {kafka.FirstOffsetOf(f.partition)}}})
+		f.Topic: {kafka.FirstOffsetOf(f.partition), kafka.LastOffsetOf(f.partition)}}})
 	if err != nil {
 		return fmt.Errorf("ask for the log's start: %w", err)
 	}
@@ -68,7 +79,10 @@ func (f *fetcher) lost(ctx context.Context) error {
 		if p.Error != nil {
 			return p.Error
 		}
-		f.handler.Lost(ctx, Loss{Topic: f.Topic, Partition: f.partition, From: f.next, To: p.FirstOffset})
+		l := Loss{Topic: f.Topic, Partition: f.partition, From: f.next, To: p.FirstOffset, HighWatermark: p.LastOffset}
+		if err := f.handler.Lost(ctx, l); err != nil {
+			return err
+		}
 		f.next = p.FirstOffset
 	}
 	return nil
@@ -76,14 +90,16 @@ func (f *fetcher) lost(ctx context.Context) error {
 
 // hand gives records to the handler in batches, each repeated until it is durable.
 func (f *fetcher) hand(ctx context.Context, records []Record, end, highWatermark int64) error {
-	for f.next < end {
+	for f.next < end && ctx.Err() == nil { // a stop waits for one batch, not for all of a fetch
 		b := Batch{Topic: f.Topic, Partition: f.partition, Next: end, HighWatermark: highWatermark, Records: records}
-		if len(records) > f.MaxBatch {
-			b.Records, b.Next = records[:f.MaxBatch], records[f.MaxBatch].Offset
+		if len(records) > f.limit {
+			b.Records, b.Next = records[:f.limit], records[f.limit].Offset
 		}
 		if err := f.handle(ctx, b); err != nil {
+			f.limit = max(1, f.limit/2)
 			return err
 		}
+		f.limit = min(f.MaxBatch, 2*f.limit)
 		records, f.next = records[len(b.Records):], b.Next
 		f.offsets.done(f.partition, f.next)
 	}

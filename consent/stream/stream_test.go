@@ -61,12 +61,16 @@ type collector struct {
 	records []stream.Record
 	batches []stream.Batch
 	lost    []stream.Loss
+	ends    map[int]int64
 	changed chan struct{}
 }
 
 func newCollector() *collector { return &collector{changed: make(chan struct{}, 1)} }
 
-func (c *collector) Assigned(_ context.Context, _ string, assigned []stream.Assignment) ([]int64, error) {
+func (c *collector) Assigned(_ context.Context, _ string, assigned []stream.Assignment, ends map[int]int64) ([]int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ends = ends
 	starts := make([]int64, len(assigned))
 	for i, a := range assigned {
 		starts[i] = a.LogStart
@@ -89,11 +93,12 @@ func (c *collector) Handle(_ context.Context, b stream.Batch) error {
 	return nil
 }
 
-func (c *collector) Lost(_ context.Context, l stream.Loss) {
+func (c *collector) Lost(_ context.Context, l stream.Loss) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lost = append(c.lost, l)
 	c.tell()
+	return nil
 }
 
 func (c *collector) tell() {
@@ -247,7 +252,7 @@ func TestDeletedRecordsAreReported(t *testing.T) {
 	second := newCollector()
 	consume(t, c, second)
 	second.until(t, "a loss", func() bool { return len(second.lost) > 0 })
-	want := stream.Loss{Topic: topic, Partition: 0, From: committed[0], To: committed[0] + 10}
+	want := stream.Loss{Topic: topic, Partition: 0, From: committed[0], To: committed[0] + 10, HighWatermark: second.ends[0]}
 	if second.lost[0] != want {
 		t.Errorf("lost %+v, want %+v", second.lost[0], want)
 	}
@@ -283,9 +288,6 @@ func TestTransactionsAreMarked(t *testing.T) {
 		if err := k.EndTransaction(t.Context(), commit); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if err := k.ProduceSync(t.Context()).FirstErr(); err != nil {
-		t.Fatal(err)
 	}
 	plain := client(t, c, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err := plain.ProduceSync(t.Context(), kgo.StringRecord("plain")).FirstErr(); err != nil {

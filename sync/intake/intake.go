@@ -22,9 +22,11 @@ import (
 
 // Store keeps the desired state and how far each partition is read.
 type Store interface {
-	// Assigned closes the gate of each partition at its high watermark: until intake has passed it, no share is pushed by any
-	// worker. It returns the offset after the last durable record of each partition.
-	Assigned(ctx context.Context, topic string, assigned []stream.Assignment) ([]int64, error)
+	// Assigned closes the gate of every partition of the topic, whoever owns it, at its high watermark: until intake has passed
+	// that, no share is pushed by any worker. It returns the offset after the last durable record of each assigned one.
+	Assigned(ctx context.Context, topic string, assigned []stream.Assignment, ends map[int]int64) ([]int64, error)
+	// Lost moves a partition past records that are gone.
+	Lost(ctx context.Context, l stream.Loss) error
 	// Take makes a batch durable, in one transaction. A batch that was taken before changes nothing.
 	Take(ctx context.Context, b Batch) error
 }
@@ -81,8 +83,8 @@ func New(c Config) (*Intake, error) {
 
 // Assigned implements stream.Handler. A partition starts at the lower of what Kafka and what our database says: a database
 // that was restored from a backup reads again what it missed.
-func (in *Intake) Assigned(ctx context.Context, topic string, assigned []stream.Assignment) ([]int64, error) {
-	durable, err := in.Store.Assigned(ctx, topic, assigned)
+func (in *Intake) Assigned(ctx context.Context, topic string, assigned []stream.Assignment, ends map[int]int64) ([]int64, error) {
+	durable, err := in.Store.Assigned(ctx, topic, assigned, ends)
 	if err != nil {
 		return nil, err
 	}
@@ -117,9 +119,10 @@ func (in *Intake) Handle(ctx context.Context, b stream.Batch) error {
 }
 
 // Lost implements stream.Handler: nothing can bring the records back, so it is loud.
-func (in *Intake) Lost(_ context.Context, l stream.Loss) {
+func (in *Intake) Lost(ctx context.Context, l stream.Loss) error {
 	in.Log.Error("records were deleted before they were read", "topic", l.Topic, "partition", l.Partition, "from", l.From, "to", l.To)
 	in.Config.Lost(l)
+	return in.Store.Lost(ctx, l)
 }
 
 func (in *Intake) judge(r stream.Record) Entry {
@@ -153,7 +156,8 @@ func eventOf(d event.Decision) plan.Event {
 		return plan.Event{Withdrawal: &plan.Withdrawal{Revision: d.Revision, EventID: d.EventID, Source: d.Source, Scoped: d.Reason.Scoped()}}
 	}
 	return plan.Event{Unconfirmed: d.Actor.Role == event.RoleGuardian, Share: &plan.Share{
-		Revision: d.Revision, EventID: d.EventID, Source: d.Source, Value: d.Value, Notify: d.Notify, DecidedAt: d.DecidedAt}}
+		Revision: d.Revision, EventID: d.EventID, Source: d.Source, Value: d.Value, Notify: d.Notify, DecidedAt: d.DecidedAt,
+		Guardian: d.Actor.ID}}
 }
 
 // tell counts each record, and logs what was not taken. Neither the record nor anything of it but ids may stand there.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
 
 	"contactsync/consent/event"
@@ -25,11 +26,11 @@ type Event struct {
 	Unconfirmed bool
 }
 
-func (e Event) id() (string, int64) {
+func (e Event) mark() Mark {
 	if e.Share != nil {
-		return e.Share.EventID, e.Share.Revision
+		return e.Share.mark()
 	}
-	return e.Withdrawal.EventID, e.Withdrawal.Revision
+	return e.Withdrawal.mark()
 }
 
 // Apply takes a decision in and returns every verdict that is known at once: of the decision, unless the register must act
@@ -44,21 +45,26 @@ func (s *State) Apply(e Event) []Verdict {
 	default:
 		s.take(*e.Share)
 	}
-	var out []Verdict
-	after := s.Want()
-	if after.EventID != before.EventID {
-		s.Parked = ""
-		if before.Kind != Unasked && before.EventID != s.Settled {
-			out = append(out, superseded(before.EventID, before.Revision))
-		}
-	}
+	out := s.replaced(before)
 	if blocked != nil && s.blocked() == nil {
 		out = append(out, superseded(blocked.EventID, blocked.Revision))
 	}
-	if id, revision := e.id(); id != after.EventID && !s.isBlocked(id) {
-		out = append(out, s.passedOver(e, id, revision))
+	if m := e.mark(); m != s.Want().Mark() && !s.isBlocked(m) {
+		out = append(out, s.passedOver(e))
 	}
 	return append(out, s.dropWaiting()...)
+}
+
+// replaced gives the verdict of a want that is none any more, if the register had not acted on it.
+func (s *State) replaced(before Want) []Verdict {
+	if s.Want().Mark() == before.Mark() {
+		return nil
+	}
+	s.Parked = ""
+	if before.Kind == Unasked || before.Mark() == s.Settled {
+		return nil
+	}
+	return []Verdict{superseded(before.EventID, before.Revision)}
 }
 
 func (s *State) blocked() *Share {
@@ -68,9 +74,9 @@ func (s *State) blocked() *Share {
 	return s.Share
 }
 
-func (s *State) isBlocked(eventID string) bool {
+func (s *State) isBlocked(m Mark) bool {
 	b := s.blocked()
-	return b != nil && b.EventID == eventID
+	return b != nil && b.mark() == m
 }
 
 func superseded(eventID string, revision int64) Verdict {
@@ -78,28 +84,57 @@ func superseded(eventID string, revision int64) Verdict {
 }
 
 // passedOver is the verdict of a decision that did not become the want.
-func (s *State) passedOver(e Event, id string, revision int64) Verdict {
-	scoped := e.Withdrawal != nil && e.Withdrawal.Scoped
+func (s *State) passedOver(e Event) Verdict {
+	if e.Share != nil {
+		return superseded(e.Share.EventID, e.Share.Revision)
+	}
+	w := e.Withdrawal
 	switch {
-	case scoped && s.Share == nil:
-		return Verdict{EventID: id, Revision: revision, Outcome: event.Unchanged}
-	case scoped && s.Share.Source != e.Withdrawal.Source:
-		return Verdict{EventID: id, Revision: revision, Outcome: event.Unchanged, Reason: reason.SharedElsewhere}
+	case w.Scoped && s.Share == nil:
+		return Verdict{EventID: w.EventID, Revision: w.Revision, Outcome: event.Unchanged}
+	case w.Scoped && s.Share.Source != w.Source:
+		return Verdict{EventID: w.EventID, Revision: w.Revision, Outcome: event.Unchanged, Reason: reason.SharedElsewhere}
 	default:
-		return superseded(id, revision)
+		return superseded(w.EventID, w.Revision)
 	}
 }
 
-// wait keeps a guardian's share beside the state until the register confirms the guardianship.
+// mostWaiting bounds the guardians' shares that wait for one channel: whoever sends more cannot fill the row.
+const mostWaiting = 20
+
+// wait keeps a guardian's share beside the state until the register confirms the guardianship: of each guardian the newest.
 func (s *State) wait(share Share) []Verdict {
 	if s.passed(share) {
 		return []Verdict{superseded(share.EventID, share.Revision)}
 	}
-	if slices.ContainsFunc(s.Waiting, func(w Share) bool { return w.EventID == share.EventID }) {
-		return nil
+	for i, w := range s.Waiting {
+		if w.mark() == share.mark() {
+			return nil
+		}
+		if w.Guardian == share.Guardian {
+			return s.waitInstead(i, share)
+		}
 	}
+	out := []Verdict{{EventID: share.EventID, Revision: share.Revision, Outcome: event.Parked, Reason: reason.GuardianUnconfirmed}}
 	s.Waiting = append(s.Waiting, share)
-	return []Verdict{{EventID: share.EventID, Revision: share.Revision, Outcome: event.Parked, Reason: reason.GuardianUnconfirmed}}
+	if len(s.Waiting) > mostWaiting {
+		oldest := slices.MinFunc(s.Waiting, func(a, b Share) int { return cmp.Compare(a.Revision, b.Revision) })
+		s.Waiting = slices.DeleteFunc(s.Waiting, func(w Share) bool { return w.mark() == oldest.mark() })
+		out = append(out, superseded(oldest.EventID, oldest.Revision))
+	}
+	return out
+}
+
+// waitInstead lets the newer of two shares of one guardian wait.
+func (s *State) waitInstead(i int, share Share) []Verdict {
+	old := s.Waiting[i]
+	if newerShare(old, share) {
+		return []Verdict{superseded(share.EventID, share.Revision)}
+	}
+	s.Waiting = slices.Clone(s.Waiting)
+	s.Waiting[i] = share
+	return []Verdict{superseded(old.EventID, old.Revision),
+		{EventID: share.EventID, Revision: share.Revision, Outcome: event.Parked, Reason: reason.GuardianUnconfirmed}}
 }
 
 // dropWaiting lets go of guardians' shares that a newer decision has passed.
@@ -118,28 +153,41 @@ func (s *State) dropWaiting() []Verdict {
 // Due tells whether the register must still act on the want.
 func (s State) Due() bool {
 	w := s.Want()
-	return w.Kind != Unasked && w.EventID != s.Settled
+	return w.Kind != Unasked && w.Mark() != s.Settled
 }
 
 // Settle records that the register shows what w wanted. It returns the verdict v for that decision, unless a newer one has
-// superseded it meanwhile or it was given before.
+// superseded it meanwhile or it was given before. A want that moved on, or back, during the push is due.
 func (s *State) Settle(w Want, v Verdict) []Verdict {
-	s.Registered = Registered{}
+	before := s.Want()
+	again := s.Settled == w.Mark()
+	s.Settled, s.Registered = w.Mark(), Registered{}
 	if w.Kind == Shared {
 		s.Registered = Registered{Revision: w.Revision, Source: w.Source}
 	}
-	if s.Want().EventID != w.EventID || s.Settled == w.EventID {
+	if before.Mark() != w.Mark() {
+		return s.replaced(before) // behind a blocked share the want may hang on what is registered
+	}
+	s.Parked = ""
+	if again {
 		return nil
 	}
-	s.Settled, s.Parked = w.EventID, ""
 	v.EventID, v.Revision = w.EventID, w.Revision
 	return []Verdict{v}
+}
+
+// Doubt records that a write for w may or may not have happened: nothing counts as shown any more.
+func (s *State) Doubt(w Want) {
+	s.Settled = ""
+	if w.Kind == Shared {
+		s.Registered = Registered{Source: w.Source}
+	}
 }
 
 // Park records that the register cannot be made to show what w wants for now. Behind a share that is blocked an older
 // withdrawal may become the want again; a parked withdrawal stays due.
 func (s *State) Park(w Want, why reason.Code) []Verdict {
-	if s.Want().EventID != w.EventID || s.Parked == why {
+	if s.Want().Mark() != w.Mark() || s.Parked == why {
 		return nil
 	}
 	if w.Kind == Shared {

@@ -6,11 +6,20 @@
 package plan
 
 import (
+	"cmp"
+	"fmt"
 	"time"
 
 	"contactsync/consent/contact"
 	"contactsync/consent/reason"
 )
+
+// Mark tells decisions apart: kind, revision, source and event id. Event ids alone need not be unique: they are their e-service's.
+type Mark string
+
+func mark(kind Kind, revision int64, source, eventID string) Mark {
+	return Mark(fmt.Sprintf("%d %d %s %s", kind, revision, source, eventID))
+}
 
 // Share is a Yes: the person lets the register have a value.
 type Share struct {
@@ -20,7 +29,10 @@ type Share struct {
 	Value     contact.Value // zero once a newer decision has replaced it
 	Notify    *bool         // nil: the entry keeps what it has
 	DecidedAt time.Time
+	Guardian  contact.PersonID // who decided for the person, to be confirmed; zero: the person
 }
+
+func (s Share) mark() Mark { return mark(Shared, s.Revision, s.Source, s.EventID) }
 
 // Withdrawal is a No. A scoped one takes back only what its own e-service shared.
 type Withdrawal struct {
@@ -30,7 +42,10 @@ type Withdrawal struct {
 	Scoped   bool
 }
 
-// Registered is the share of ours that stands in the register as far as we know. The zero value: none, or unknown.
+func (w Withdrawal) mark() Mark { return mark(Withdrawn, w.Revision, w.Source, w.EventID) }
+
+// Registered is the share of ours that stands in the register as far as we know. The zero value: none, or unknown. A revision
+// of 0 with a source: the share of that source may stand.
 type Registered struct {
 	Revision int64
 	Source   string
@@ -43,7 +58,7 @@ type State struct {
 	Scoped     map[string]Withdrawal // the newest scoped one per source
 	Waiting    []Share               // shares by guardians that are not confirmed yet: they take no part
 	Registered Registered
-	Settled    string      // event id of the want that the register was last seen to show
+	Settled    Mark        // of the decision that the register was last seen to show; empty: none, or not sure
 	Blocked    reason.Code // why the share cannot be pushed for now; then it must not hold back a withdrawal
 	Parked     reason.Code // why the wanted withdrawal could not be carried out so far; it is tried on
 }
@@ -55,6 +70,14 @@ type Want struct {
 	EventID  string
 	Source   string
 	Share    Share // with Kind Shared
+}
+
+// Mark tells which decision the want comes from; empty for none.
+func (w Want) Mark() Mark {
+	if w.Kind == Unasked {
+		return ""
+	}
+	return mark(w.Kind, w.Revision, w.Source, w.EventID)
 }
 
 // Kind of a want.
@@ -88,7 +111,7 @@ func (s State) wantShare(w Withdrawal, withdrawn bool) Want {
 	if own, ok := s.Scoped[s.Registered.Source]; ok && (!withdrawn || newer(own, w)) {
 		w, withdrawn = own, true
 	}
-	if withdrawn && w.Revision > s.Registered.Revision {
+	if withdrawn && w.Revision >= s.Registered.Revision {
 		return want(w)
 	}
 	return Want{}
@@ -155,9 +178,9 @@ func (s *State) forget() {
 }
 
 func newer(a, b Withdrawal) bool {
-	return a.Revision > b.Revision || a.Revision == b.Revision && a.EventID > b.EventID
+	return cmp.Or(cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.EventID, b.EventID), cmp.Compare(a.Source, b.Source)) > 0
 }
 
 func newerShare(a, b Share) bool {
-	return a.Revision > b.Revision || a.Revision == b.Revision && a.EventID > b.EventID
+	return cmp.Or(cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.EventID, b.EventID), cmp.Compare(a.Source, b.Source)) > 0
 }

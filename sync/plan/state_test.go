@@ -194,7 +194,7 @@ func TestShareThatCannotBePushedHoldsNoWithdrawalBack(t *testing.T) {
 		s.Registered = plan.Registered{Revision: registered, Source: a}
 		s.Park(s.Want(), reason.RegisterRefused)
 		wantKind := plan.Unasked
-		if withdrawal > registered {
+		if withdrawal >= registered {
 			wantKind = plan.Withdrawn
 		}
 		if got := s.Want().Kind; got != wantKind {

@@ -23,6 +23,9 @@ type attempt struct {
 
 // run works on the targets until each is settled, parked or left for later.
 func (a *attempt) run(ctx context.Context) Result {
+	if len(a.claim.Targets) == 0 && !a.claim.Unsure {
+		return a.result // what is due may not be pushed now
+	}
 	a.try(ctx, a.claim.Targets)
 	a.result.Unsure = a.claim.Unsure
 	return a.result
@@ -38,7 +41,9 @@ func (a *attempt) try(ctx context.Context, targets []plan.Target) {
 			a.unknownPerson(targets)
 			return
 		}
-		write := plan.Decide(targets, reading.Record(), a.claim.Unsure)
+		// A read older than our last write proves nothing, however long ago that was: only a write tells.
+		old := reading.Record().Version < a.claim.Written.Version
+		write := plan.Decide(targets, reading.Record(), a.claim.Unsure || old)
 		if write == nil {
 			a.settle(targets, nil, reading.Record().Version)
 			return
@@ -207,6 +212,11 @@ func withdrawalsFirst(targets []plan.Target) []plan.Target {
 
 // unknownPerson: the register has no record, so there is nothing to remove and nowhere to put a share.
 func (a *attempt) unknownPerson(targets []plan.Target) {
+	writtenNow := a.claim.Written.Version != "" && a.now().Sub(a.claim.Written.At) < max(a.cfg.ReadLag, time.Minute)
+	if a.claim.Unsure || writtenNow {
+		a.later(0) // the register knew the person a moment ago
+		return
+	}
 	for _, t := range targets {
 		if t.Want.Kind == plan.Shared {
 			a.park([]plan.Target{t}, reason.PersonUnknown)

@@ -21,7 +21,7 @@ type oneClaim struct {
 	result *push.Result
 }
 
-func (s *oneClaim) Claim(_ context.Context, _ int, urgent bool) ([]push.Claim, error) {
+func (s *oneClaim) Claim(_ context.Context, _ int, urgent, _ bool) ([]push.Claim, error) {
 	if !urgent || s.result != nil {
 		return nil, nil
 	}
@@ -232,7 +232,7 @@ type crowd struct {
 	claims int
 }
 
-func (s *crowd) Claim(_ context.Context, limit int, urgent bool) ([]push.Claim, error) {
+func (s *crowd) Claim(_ context.Context, limit int, urgent, _ bool) ([]push.Claim, error) {
 	if urgent != s.urgent {
 		return nil, nil
 	}

@@ -17,8 +17,9 @@ import (
 
 // Store hands out persons that are due, under a lease, and records what came of it.
 type Store interface {
-	// Claim leases up to limit due persons: with a withdrawal due if urgent, else with shares only.
-	Claim(ctx context.Context, limit int, urgent bool) ([]Claim, error)
+	// Claim leases up to limit due persons: with a withdrawal due if urgent, else with shares only. Unless shares is true, and no
+	// unread withdrawal may be overlooked, the claims have no share among their targets; they may then have none at all.
+	Claim(ctx context.Context, limit int, urgent, shares bool) ([]Claim, error)
 	// Finish records a result in one transaction, unless the lease has gone to another.
 	Finish(ctx context.Context, c Claim, r Result) error
 }

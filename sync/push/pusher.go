@@ -143,7 +143,9 @@ func (p *Pusher) claim(ctx context.Context, limit int, urgent bool) int {
 	if limit <= 0 {
 		return 0
 	}
-	claims, err := p.cfg.Store.Claim(ctx, limit, urgent)
+	asking, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout) // a silent connection must not stop everything
+	defer cancel()
+	claims, err := p.cfg.Store.Claim(asking, limit, urgent, p.cfg.SharesAllowed())
 	if err != nil {
 		if ctx.Err() == nil {
 			p.cfg.Log.Warn("claim failed", "error", err.Error())

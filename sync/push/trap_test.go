@@ -27,7 +27,7 @@ func TestDelayedShareOfADeadWorkerCannotLandAfterTheWithdrawal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.shares("empty", 1)
-	dying, err := w.store.Claim(t.Context(), 1, false)
+	dying, err := w.store.Claim(t.Context(), 1, false, true)
 	if err != nil || len(dying) != 1 {
 		t.Fatalf("claimed %d persons: %v", len(dying), err)
 	}
@@ -48,7 +48,7 @@ func TestResultOfALostLeaseIsNotRecorded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.shares("empty", 1)
-	zombie, err := w.store.Claim(t.Context(), 1, false)
+	zombie, err := w.store.Claim(t.Context(), 1, false, true)
 	if err != nil {
 		t.Fatal(err)
 	}

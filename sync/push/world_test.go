@@ -112,7 +112,7 @@ func (w *world) newPusher(url string, configure func(*push.Config)) *push.Pusher
 // assign takes over the one partition: its gate is at highWatermark.
 func (w *world) assign(next, highWatermark int64) {
 	w.t.Helper()
-	_, err := w.store.Assigned(w.t.Context(), event.TopicDecisions, []stream.Assignment{{Committed: -1, LogStart: next, HighWatermark: highWatermark}})
+	_, err := w.store.Assigned(w.t.Context(), event.TopicDecisions, []stream.Assignment{{Committed: -1, LogStart: next, HighWatermark: highWatermark}}, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

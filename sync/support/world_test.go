@@ -74,7 +74,7 @@ func newWorld(t *testing.T) *world {
 	w.intake, err = intake.New(intake.Config{Store: w.store, Log: slog.New(slog.DiscardHandler), Now: w.now,
 		Taken: func() {}, Counted: func(string, reason.Code) {}, Lost: func(stream.Loss) {}})
 	w.must(err)
-	_, err = w.intake.Assigned(t.Context(), event.TopicDecisions, []stream.Assignment{{Committed: -1}})
+	_, err = w.intake.Assigned(t.Context(), event.TopicDecisions, []stream.Assignment{{Committed: -1}}, nil)
 	w.must(err)
 	w.desk = w.newDesk("secret")
 	return w
@@ -161,8 +161,8 @@ type untilIdle struct {
 	open, nobody int
 }
 
-func (s *untilIdle) Claim(ctx context.Context, limit int, urgent bool) ([]push.Claim, error) {
-	claims, err := s.Store.Claim(ctx, limit, urgent)
+func (s *untilIdle) Claim(ctx context.Context, limit int, urgent, shares bool) ([]push.Claim, error) {
+	claims, err := s.Store.Claim(ctx, limit, urgent, shares)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open += len(claims)

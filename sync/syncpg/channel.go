@@ -42,14 +42,14 @@ type row struct {
 	Waiting            []byte
 	RegisteredRevision int64
 	RegisteredSource   string
-	SettledEvent       string
+	Settled            string
 	Blocked            string
 	Parked             string
 }
 
 const columns = `person_id, channel, share_revision, share_event, share_source, share_value, share_notify, share_decided_at,
 	withdrawal_revision, withdrawal_event, withdrawal_source, scoped, waiting, registered_revision, registered_source,
-	settled_event, blocked, parked`
+	settled, blocked, parked`
 
 // scopedJSON and waitingJSON are the stored forms of what is rare.
 type scopedJSON struct {
@@ -64,6 +64,8 @@ type waitingJSON struct {
 	Value     string    `json:"value"`
 	Notify    *bool     `json:"notify,omitempty"`
 	DecidedAt time.Time `json:"decidedAt"`
+	Root      string    `json:"guardianRoot"`
+	Extension string    `json:"guardian"`
 }
 
 func (r row) key() key { return key{r.PersonID, contact.Channel(r.Channel)} }
@@ -71,7 +73,7 @@ func (r row) key() key { return key{r.PersonID, contact.Channel(r.Channel)} }
 func (r row) state() (plan.State, error) {
 	s := plan.State{
 		Registered: plan.Registered{Revision: r.RegisteredRevision, Source: r.RegisteredSource},
-		Settled:    r.SettledEvent, Blocked: reason.Code(r.Blocked), Parked: reason.Code(r.Parked),
+		Settled:    plan.Mark(r.Settled), Blocked: reason.Code(r.Blocked), Parked: reason.Code(r.Parked),
 	}
 	if r.ShareRevision != nil {
 		s.Share = &plan.Share{Revision: *r.ShareRevision, EventID: text(r.ShareEvent), Source: text(r.ShareSource),
@@ -103,7 +105,8 @@ func (r row) rare(s *plan.State) error {
 	}
 	for _, w := range waiting {
 		s.Waiting = append(s.Waiting, plan.Share{Revision: w.Revision, EventID: w.EventID, Source: w.Source,
-			Value: contact.KnownValue(w.Value), Notify: w.Notify, DecidedAt: w.DecidedAt})
+			Value: contact.KnownValue(w.Value), Notify: w.Notify, DecidedAt: w.DecidedAt,
+			Guardian: contact.KnownPersonID(w.Root, w.Extension)})
 	}
 	return nil
 }
@@ -111,7 +114,7 @@ func (r row) rare(s *plan.State) error {
 func rowOf(k key, s plan.State) (row, error) {
 	r := row{PersonID: k.person, Channel: string(k.channel),
 		RegisteredRevision: s.Registered.Revision, RegisteredSource: s.Registered.Source,
-		SettledEvent: s.Settled, Blocked: string(s.Blocked), Parked: string(s.Parked)}
+		Settled: string(s.Settled), Blocked: string(s.Blocked), Parked: string(s.Parked)}
 	if sh := s.Share; sh != nil {
 		r.ShareRevision, r.ShareEvent, r.ShareSource, r.ShareNotify, r.ShareDecidedAt = &sh.Revision, &sh.EventID, &sh.Source, sh.Notify, &sh.DecidedAt
 		if !sh.Value.IsZero() {
@@ -128,7 +131,8 @@ func rowOf(k key, s plan.State) (row, error) {
 	}
 	waiting := make([]waitingJSON, len(s.Waiting))
 	for i, w := range s.Waiting {
-		waiting[i] = waitingJSON{w.Revision, w.EventID, w.Source, w.Value.Reveal(), w.Notify, w.DecidedAt}
+		waiting[i] = waitingJSON{w.Revision, w.EventID, w.Source, w.Value.Reveal(), w.Notify, w.DecidedAt,
+			w.Guardian.Root(), w.Guardian.RevealExtension()}
 	}
 	var err1, err2 error
 	r.Scoped, err1 = json.Marshal(scoped)
@@ -188,12 +192,12 @@ func save(ctx context.Context, tx pgx.Tx, changed map[key]plan.State) error {
 		batch.Queue(`
 			update sync.channel set (share_revision, share_event, share_source, share_value, share_notify, share_decided_at,
 				withdrawal_revision, withdrawal_event, withdrawal_source, scoped, waiting, registered_revision, registered_source,
-				settled_event, blocked, parked, changed_at) =
+				settled, blocked, parked, changed_at) =
 				($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, now())
 			where person_id = $1 and channel = $2`,
 			r.PersonID, r.Channel, r.ShareRevision, r.ShareEvent, r.ShareSource, r.ShareValue, r.ShareNotify, r.ShareDecidedAt,
 			r.WithdrawalRevision, r.WithdrawalEvent, r.WithdrawalSource, r.Scoped, r.Waiting, r.RegisteredRevision, r.RegisteredSource,
-			r.SettledEvent, r.Blocked, r.Parked)
+			r.Settled, r.Blocked, r.Parked)
 	}
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("store channel rows: %w", err)

@@ -14,13 +14,16 @@ import (
 
 // Claim implements push.Store. A lease that ran out is taken over, and marks the person unsure: whoever held it may have a
 // write under way. Shares are claimed only while every partition is read up to its gate.
-func (s *Store) Claim(ctx context.Context, limit int, urgent bool) ([]push.Claim, error) {
+func (s *Store) Claim(ctx context.Context, limit int, urgent, shares bool) ([]push.Claim, error) {
 	var claims []push.Claim
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) (err error) {
 		if claims, err = s.lease(ctx, tx, limit, urgent); err != nil || len(claims) == 0 {
 			return err
 		}
-		return addTargets(ctx, tx, claims)
+		if shares, err = gateOpen(ctx, tx, shares); err != nil {
+			return err
+		}
+		return addTargets(ctx, tx, claims, shares)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim persons: %w", err)
@@ -28,12 +31,19 @@ func (s *Store) Claim(ctx context.Context, limit int, urgent bool) ([]push.Claim
 	return claims, nil
 }
 
+// gateSQL tells whether every partition is read as far as it reached when it was last assigned.
+const gateSQL = `not exists (select from sync.partition where next_offset < gate_offset)`
+
+func gateOpen(ctx context.Context, tx pgx.Tx, wanted bool) (open bool, err error) {
+	err = tx.QueryRow(ctx, `select $1 and `+gateSQL, wanted).Scan(&open)
+	return open, err
+}
+
 // A claimed row's due_at is the end of its lease: until then nobody sees it as due.
 const leaseSQL = `
 	with picked as (
 		select person_id, lease is not null as taken_over from sync.due
-		where urgent = $1 and due_at <= now()
-			and ($1 or not exists (select from sync.partition where next_offset < gate_offset))
+		where urgent = $1 and due_at <= now() and ($1 or ` + gateSQL + `)
 		order by due_at limit $2 for update skip locked)
 	update sync.due d set lease = nextval('sync.lease'), due_at = now() + $3
 	from picked join sync.person p using (person_id) where d.person_id = p.person_id
@@ -57,9 +67,10 @@ func (s *Store) lease(ctx context.Context, tx pgx.Tx, limit int, urgent bool) ([
 	})
 }
 
-// addTargets gives each claim what is due. A channel that is settled is left alone: if somebody else changed it since, that is
-// for the reconciliation to judge.
-func addTargets(ctx context.Context, tx pgx.Tx, claims []push.Claim) error {
+// addTargets gives each claim what is due, shares only where they are allowed: a person may be claimed for a withdrawal while
+// the other channel's share must wait. A channel that is settled is left alone: if somebody else changed it since, that is for
+// the reconciliation to judge. But where a write of unknown end may still land, a settled withdrawal is looked after again.
+func addTargets(ctx context.Context, tx pgx.Tx, claims []push.Claim, shares bool) error {
 	ids := make([]int64, len(claims))
 	for i, c := range claims {
 		ids[i] = c.ID
@@ -74,7 +85,9 @@ func addTargets(ctx context.Context, tx pgx.Tx, claims []push.Claim) error {
 	}
 	for i := range claims {
 		for _, channel := range contact.Channels {
-			if state := known[key{claims[i].ID, channel}]; state.Due() {
+			state := known[key{claims[i].ID, channel}]
+			withdrawn := state.Want().Kind == plan.Withdrawn
+			if state.Due() && (shares || withdrawn) || claims[i].Unsure && withdrawn {
 				claims[i].Targets = append(claims[i].Targets, plan.Target{Channel: channel, Want: state.Want()})
 			}
 		}

@@ -71,6 +71,7 @@ func (f *finishing) run(ctx context.Context) error {
 	for _, p := range f.result.Parked {
 		f.apply(p.Target, func(state *plan.State) []plan.Verdict { return state.Park(p.Target.Want, p.Reason) })
 	}
+	f.doubt()
 	if err := save(ctx, f.tx, f.changed); err != nil {
 		return err
 	}
@@ -95,6 +96,18 @@ func (f *finishing) apply(t plan.Target, do func(*plan.State) []plan.Verdict) {
 			pseudo: event.Key(f.Pepper, p), channel: t.Channel, verdict: v})
 	}
 	f.states[k], f.changed[k] = state, state
+}
+
+// doubt: a write whose end is unknown may have happened for each target that came to no end.
+func (f *finishing) doubt() {
+	if !f.result.Unsure {
+		return
+	}
+	for _, t := range f.claim.Targets {
+		if _, ended := f.changed[key{f.claim.ID, t.Channel}]; !ended {
+			f.apply(t, func(state *plan.State) []plan.Verdict { state.Doubt(t.Want); return nil })
+		}
+	}
 }
 
 // person keeps what the next claim must know about writes.
@@ -146,7 +159,7 @@ func (f *finishing) wait(channel contact.Channel, state plan.State) time.Duratio
 		return f.ParkedRetry
 	}
 	for _, t := range f.claim.Targets {
-		if t.Channel == channel && t.Want.EventID == state.Want().EventID {
+		if t.Channel == channel && t.Want.Mark() == state.Want().Mark() {
 			return f.result.RetryIn
 		}
 	}

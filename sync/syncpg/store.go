@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -50,9 +52,17 @@ func New(c Config) (*Store, error) {
 
 // Assigned implements intake.Store. A partition that nobody has read yet stands at the log's start. So does one that Kafka
 // knows no committed offset of, or whose log is shorter than what we read: it may be another log, and must be read whole.
-func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.Assignment) ([]int64, error) {
+func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.Assignment, ends map[int]int64) ([]int64, error) {
 	next := make([]int64, len(assigned))
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+		for _, number := range slices.Sorted(maps.Keys(ends)) {
+			_, err := tx.Exec(ctx, `
+				insert into sync.partition as p (topic, number, next_offset, gate_offset) values ($1, $2, 0, $3)
+				on conflict (topic, number) do update set gate_offset = greatest(p.gate_offset, excluded.gate_offset)`, topic, number, ends[number])
+			if err != nil {
+				return err
+			}
+		}
 		for i, a := range assigned {
 			err := tx.QueryRow(ctx, `
 				insert into sync.partition as p (topic, number, next_offset, gate_offset) values ($1, $2, $3, $4)
@@ -70,6 +80,16 @@ func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.As
 		return nil, fmt.Errorf("take over partitions: %w", err)
 	}
 	return next, nil
+}
+
+// Lost implements intake.Store: nobody waits any more for records that are gone.
+func (s *Store) Lost(ctx context.Context, l stream.Loss) error {
+	_, err := s.Pool.Exec(ctx, `update sync.partition set next_offset = $3, gate_offset = $4 where topic = $1 and number = $2`,
+		l.Topic, l.Partition, l.To, l.HighWatermark)
+	if err != nil {
+		return fmt.Errorf("move past lost records: %w", err)
+	}
+	return nil
 }
 
 // advance moves a partition on and returns where it stood: records before that are durable, and told of. It never moves back.

@@ -62,7 +62,8 @@ func newDesk(t *testing.T) *desk {
 
 func (d *desk) assigned(highWatermark int64) []int64 {
 	d.t.Helper()
-	starts, err := d.intake.Assigned(d.t.Context(), event.TopicDecisions, []stream.Assignment{{Committed: d.next, HighWatermark: highWatermark}})
+	starts, err := d.intake.Assigned(d.t.Context(), event.TopicDecisions,
+		[]stream.Assignment{{Committed: d.next, HighWatermark: highWatermark}}, map[int]int64{0: highWatermark})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func (d *desk) one(query string, args ...any) string {
 
 func (d *desk) claims(urgent bool) []push.Claim {
 	d.t.Helper()
-	claims, err := d.store.Claim(d.t.Context(), 10, urgent)
+	claims, err := d.store.Claim(d.t.Context(), 10, urgent, true)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -193,9 +194,14 @@ func TestBatchOfAPartitionNobodyAssignedIsAnError(t *testing.T) {
 func TestLossIsPassedOn(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.intake.Lost(t.Context(), stream.Loss{From: 1, To: 5})
-	if d.lost != 1 {
-		t.Error("the loss was not passed on")
+	d.assigned(7)
+	d.receives(share(1))
+	loss := stream.Loss{Topic: event.TopicDecisions, From: 1, To: 5, HighWatermark: 5}
+	if err := d.intake.Lost(t.Context(), loss); err != nil || d.lost != 1 {
+		t.Errorf("the loss was not passed on: %v", err)
+	}
+	if len(d.claims(false)) != 1 {
+		t.Error("shares wait for records that are gone")
 	}
 }
 
@@ -466,7 +472,7 @@ func TestWorkersTakeTheSamePersonsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	partitions := []stream.Assignment{{Partition: 0}, {Partition: 1}, {Partition: 2}, {Partition: 3}}
-	if _, err := d.store.Assigned(t.Context(), event.TopicDecisions, partitions); err != nil {
+	if _, err := d.store.Assigned(t.Context(), event.TopicDecisions, partitions, nil); err != nil {
 		t.Fatal(err)
 	}
 	var wait sync.WaitGroup
@@ -487,7 +493,7 @@ func TestWorkersTakeTheSamePersonsAtOnce(t *testing.T) {
 				if err := d.store.Take(t.Context(), intake.Batch{Topic: event.TopicDecisions, Partition: worker, Entries: entries}); err != nil {
 					t.Error(err)
 				}
-				claims, err := d.store.Claim(t.Context(), 10, false)
+				claims, err := d.store.Claim(t.Context(), 10, false, true)
 				for _, c := range claims {
 					err = errors.Join(err, d.store.Finish(t.Context(), c, pushed(c)))
 				}

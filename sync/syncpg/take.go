@@ -2,6 +2,8 @@ package syncpg
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,15 +17,14 @@ import (
 )
 
 // Take implements intake.Store: decisions, their outcomes as far as they are known, and the partition's offset, all or nothing.
-// Records that were taken before, by their offset, are passed over.
+// Records that were taken before, by their offset, change nothing, and are not told of again.
 func (s *Store) Take(ctx context.Context, b intake.Batch) error {
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		from, err := advance(ctx, tx, b.Topic, b.Partition, b.Next)
 		if err != nil {
 			return err
 		}
-		b.Entries = slices.DeleteFunc(slices.Clone(b.Entries), func(e intake.Entry) bool { return e.Offset < from })
-		return (&taking{Store: s, tx: tx, batch: b}).run(ctx)
+		return (&taking{Store: s, tx: tx, batch: b, from: from}).run(ctx)
 	})
 	if err != nil {
 		return fmt.Errorf("take %d decisions: %w", len(b.Entries), err)
@@ -36,6 +37,7 @@ type taking struct {
 	*Store
 	tx       pgx.Tx
 	batch    intake.Batch
+	from     int64 // records below this offset were taken before
 	persons  map[contact.PersonID]int64
 	states   map[key]plan.State
 	seen     []bool // by entry: refused before, and told of then
@@ -126,68 +128,78 @@ func (t *taking) key(e intake.Entry) (key, bool) {
 
 // refuse marks entries that were refused before, and records those that are refused now.
 func (t *taking) refuse(ctx context.Context) error {
+	t.seen = make([]bool, len(t.batch.Entries))
 	before, err := t.refusedBefore(ctx)
 	if err != nil {
 		return err
 	}
-	t.seen = make([]bool, len(t.batch.Entries))
+	now := map[string]intake.Entry{}
 	for i, e := range t.batch.Entries {
-		id := refusedID{e.Decision.EventID, e.Decision.Source}
+		m := refusalMark(e)
+		_, again := now[m]
 		switch {
 		case e.Unreadable != "":
-		case before[id] && (e.Refused != "" || e.Decision.Share):
+		case (before[m] || again) && (e.Refused != "" || e.Decision.Share):
 			t.seen[i] = true
 		case e.Refused != "":
-			before[id] = true
-			if err := t.recordRefusal(ctx, e); err != nil {
-				return err
-			}
+			now[m] = e
 		}
 	}
-	return nil
+	return t.recordRefusals(ctx, now)
 }
 
-type refusedID struct{ event, source string }
+// refusalMark is a digest of what tells a refused decision from others. An e-service that uses an id twice harms nobody else.
+func refusalMark(e intake.Entry) string {
+	d := e.Decision
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %d", d.EventID, d.Source, e.Person.Root(), e.Person.RevealExtension(), d.Channel, d.Revision))
+	return hex.EncodeToString(sum[:16])
+}
 
-func (t *taking) refusedBefore(ctx context.Context) (map[refusedID]bool, error) {
-	ids := make([]string, 0, len(t.batch.Entries))
+func (t *taking) refusedBefore(ctx context.Context) (map[string]bool, error) {
+	marks := make([]string, 0, len(t.batch.Entries))
 	for _, e := range t.batch.Entries {
 		if e.Unreadable == "" && (e.Decision.Share || e.Refused != "") {
-			ids = append(ids, e.Decision.EventID)
+			marks = append(marks, refusalMark(e))
 		}
 	}
-	rows, err := t.tx.Query(ctx, `select event_id, source from sync.refused where event_id = any ($1)`, ids)
+	rows, err := t.tx.Query(ctx, `select mark from sync.refused where mark = any ($1)`, marks)
 	if err != nil {
 		return nil, fmt.Errorf("look for refused decisions: %w", err)
 	}
-	before := map[refusedID]bool{}
-	var id refusedID
-	_, err = pgx.ForEachRow(rows, []any{&id.event, &id.source}, func() error {
-		before[id] = true
+	before := map[string]bool{}
+	var mark string
+	_, err = pgx.ForEachRow(rows, []any{&mark}, func() error {
+		before[mark] = true
 		return nil
 	})
 	return before, err
 }
 
-func (t *taking) recordRefusal(ctx context.Context, e intake.Entry) error {
-	var person *int64
-	if id, ok := t.persons[e.Decision.Person]; ok {
-		person = &id
+// recordRefusals inserts in the order of the marks, as every worker does.
+func (t *taking) recordRefusals(ctx context.Context, refused map[string]intake.Entry) error {
+	var batch pgx.Batch
+	for _, mark := range slices.Sorted(maps.Keys(refused)) {
+		d := refused[mark].Decision
+		var person *int64
+		if id, ok := t.persons[d.Person]; ok {
+			person = &id
+		}
+		batch.Queue(`
+			insert into sync.refused (mark, event_id, source, person_id, channel, revision, reason, refused_at)
+			values ($1, $2, $3, $4, $5, $6, $7, now()) on conflict (mark) do nothing`,
+			mark, d.EventID, d.Source, person, string(d.Channel), d.Revision, string(refused[mark].Refused))
 	}
-	d := e.Decision
-	_, err := t.tx.Exec(ctx, `
-		insert into sync.refused (event_id, source, person_id, channel, revision, reason, refused_at)
-		values ($1, $2, $3, $4, $5, $6, now()) on conflict (event_id, source) do nothing`,
-		d.EventID, d.Source, person, string(d.Channel), d.Revision, string(e.Refused))
-	if err != nil {
-		return fmt.Errorf("record refusal: %w", err)
+	if err := t.tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("record refusals: %w", err)
 	}
 	return nil
 }
 
 // take applies one entry to the state and collects what follows.
 func (t *taking) take(e intake.Entry) error {
+	again := e.Offset < t.from
 	switch {
+	case again && (e.Unreadable != "" || e.Refused != ""):
 	case e.Unreadable != "":
 		m, err := unreadable(event.UnreadableRecord{Topic: t.batch.Topic, Partition: t.batch.Partition, Offset: e.Offset, Reason: e.Unreadable})
 		t.others = append(t.others, m)
@@ -198,7 +210,10 @@ func (t *taking) take(e intake.Entry) error {
 		k, _ := t.key(e)
 		state := t.states[k]
 		for _, v := range state.Apply(e.Event) {
-			t.say(e, v)
+			passedOver := v.EventID == e.Decision.EventID && v.Outcome != event.Parked
+			if !again || !passedOver {
+				t.say(e, v)
+			}
 		}
 		t.states[k], t.changed[k] = state, state
 	}

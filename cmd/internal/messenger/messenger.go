@@ -62,7 +62,7 @@ func (m *Messenger) Run(ctx context.Context) error {
 }
 
 // Assigned implements stream.Handler. Outcomes are folded by their sequence, so Kafka's own offset is good enough.
-func (m *Messenger) Assigned(_ context.Context, _ string, assigned []stream.Assignment) ([]int64, error) {
+func (m *Messenger) Assigned(_ context.Context, _ string, assigned []stream.Assignment, _ map[int]int64) ([]int64, error) {
 	starts := make([]int64, len(assigned))
 	for i, a := range assigned {
 		starts[i] = max(a.Committed, a.LogStart)
@@ -89,6 +89,7 @@ func (m *Messenger) Handle(ctx context.Context, b stream.Batch) error {
 }
 
 // Lost implements stream.Handler. The page of a person whose outcome is lost stays at "saved"; the register is as it should be.
-func (m *Messenger) Lost(_ context.Context, l stream.Loss) {
+func (m *Messenger) Lost(_ context.Context, l stream.Loss) error {
 	m.Log.Error("outcomes were deleted before they were read", "topic", l.Topic, "partition", l.Partition, "from", l.From, "to", l.To)
+	return nil
 }

@@ -26,12 +26,14 @@ create table sync.channel (
     waiting             jsonb not null default '[]', -- guardians' shares, not confirmed yet
     registered_revision bigint not null default 0,
     registered_source   text not null default '',
-    settled_event       text not null default '',
+    settled             text not null default '', -- mark of the decision that the register was last seen to show
     blocked             text not null default '',
     parked              text not null default '',
     changed_at          timestamptz not null,
     primary key (person_id, channel)
 ) with (fillfactor = 70);
+
+create index channel_parked on sync.channel (person_id) where blocked <> '' or parked <> '' or waiting <> '[]';
 
 -- Who is due, and who works on it. Narrow: the wide table has no index that a push changes.
 create table sync.due (
@@ -56,14 +58,14 @@ create table sync.partition (
 
 -- Refused decisions. One that was refused stays refused, even if its clock has caught up when it is replayed.
 create table sync.refused (
+    mark       text primary key, -- digest of all that tells one decision from another: event ids need not be unique
     event_id   text not null,
     source     text not null,
     person_id  bigint references sync.person,
     channel    text not null,
     revision   bigint not null,
     reason     text not null,
-    refused_at timestamptz not null,
-    primary key (event_id, source)
+    refused_at timestamptz not null
 );
 
 -- What waits to be published. The id is the outcome's sequence: it is drawn under the channel's row lock.
