@@ -84,6 +84,19 @@ func TestErrorGetsTheFocusAndTheFieldKeepsWhatWasTyped(t *testing.T) {
 	}
 }
 
+// TestAMegabyteIsAnswered: a browser that is still sending when it is refused would show a broken connection.
+func TestAMegabyteIsAnswered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	window := webtest.Open(t).Window(t, webtest.Look{Language: "en"})
+	window.Go(w.site.URL)
+	window.Submit("button[value='0']")
+	window.Click("#mobile-share")
+	webtest.Eval[any](window, `document.querySelector("#mobile-value").value = "7".repeat(1 << 20)`)
+	window.Submit("#mobile-form button")
+	window.Until("#mobile-problem", "too long")
+}
+
 // TestWhatIsBeingTypedIsLeftAlone: news must not take away what somebody is writing.
 func TestWhatIsBeingTypedIsLeftAlone(t *testing.T) {
 	t.Parallel()

@@ -35,16 +35,29 @@ func (w *world) waitingFor(visitors ...*visitor) []<-chan *visitor {
 	for _, v := range visitors {
 		sections := v.page.One("#sections")
 		query := url.Values{"language": {"en"}, "seen": {sections.Attr("data-seen")}, "after": {sections.Attr("data-state")}}
-		waiting, answer := *v, make(chan *visitor, 1)
+		request, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.site.URL+"/settings/wait?"+query.Encode(), nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		waiting, client, answer := *v, *v.client, make(chan *visitor, 1)
+		waiting.client, client.Timeout = &client, tooLong
 		for len(w.looked) > 0 {
 			<-w.looked
 		}
-		go func() { answer <- waiting.get("/settings/wait?" + query.Encode()) }()
+		go func() {
+			if err := waiting.try(request); err != nil {
+				w.t.Error(err)
+			}
+			answer <- &waiting
+		}()
 		<-w.looked
 		answers = append(answers, answer)
 	}
 	return answers
 }
+
+// tooLong is how long no news is waited for that must have come at once.
+const tooLong = 15 * time.Second
 
 func patient(c *portal.Config) { c.Patience = time.Hour }
 

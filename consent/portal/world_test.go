@@ -241,17 +241,21 @@ func (v *visitor) send(method, path string, body io.Reader) *visitor {
 
 func (v *visitor) do(request *http.Request) {
 	v.w.t.Helper()
+	if err := v.try(request); err != nil {
+		v.w.t.Fatal(err)
+	}
+}
+
+func (v *visitor) try(request *http.Request) error {
 	response, err := v.client.Do(request)
 	if err != nil {
-		v.w.t.Fatal(err)
+		return err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		v.w.t.Fatal(err)
-	}
 	v.status, v.url, v.header, v.body = response.StatusCode, response.Request.URL, response.Header, string(text)
 	v.page = webtest.Parse(v.w.t, bytes.NewReader(text))
+	return err
 }
 
 // filled is the form of a channel as the page shows it, changed by pairs of name and value; an empty value takes a field out.

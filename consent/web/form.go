@@ -18,10 +18,13 @@ const (
 	maxDrain  = 8 << 20  // bytes of a larger one that are read away
 	formLife  = 2 * time.Hour
 	formIDLen = 16
+
+	formPatience = 30 * time.Second // for all of a form to arrive
 )
 
 // Form reads a form that was sent. The error is a Fault.
 func (k *Kit) Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(formPatience)) // a server without deadlines has none here either
 	whole := r.Body
 	r.Body = http.MaxBytesReader(w, whole, maxBody)
 	err := r.ParseForm()
