@@ -97,9 +97,9 @@ func (c *crash) produce(h *history) {
 		eventually(c.t, "publish", func() bool { return publisher.Publish(c.t.Context(), chunk...) == nil })
 	}
 	for range *crashKills - len(kills) {
-		before := c.count(`select count(*) from sync.channel where settled_event <> ''`)
+		before := c.count(`select count(*) from sync.channel where settled <> ''`)
 		eventually(c.t, "some progress", func() bool {
-			return c.count(`select count(*) from sync.channel where settled_event <> ''`) > before || c.settled()
+			return c.count(`select count(*) from sync.channel where settled <> ''`) > before || c.settled()
 		})
 		c.killAndRestart()
 	}
