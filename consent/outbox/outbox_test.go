@@ -46,6 +46,7 @@ func write(t *testing.T, pool *pgxpool.Pool, from, to int) {
 type kafka struct {
 	mu      sync.Mutex
 	away    bool
+	dies    int // so many times the messages arrive, and the relay is not told
 	values  []string
 	last    stream.Message
 	changed chan struct{}
@@ -67,6 +68,10 @@ func (k *kafka) Publish(_ context.Context, messages ...stream.Message) error {
 	}
 	for _, m := range messages {
 		k.values, k.last = append(k.values, string(m.Value)), m
+	}
+	if k.dies > 0 {
+		k.dies--
+		return errors.New("connection lost")
 	}
 	return nil
 }
@@ -169,4 +174,20 @@ func TestConfigIsChecked(t *testing.T) {
 	if _, err := outbox.New(outbox.Config{}); err == nil {
 		t.Error("no error")
 	}
+}
+
+// A crash between the acknowledgement and the deletion publishes the rows again, none is lost, and the first copies are in order.
+func TestRowsThatWereNotDeletedArePublishedAgain(t *testing.T) {
+	t.Parallel()
+	pool, k := database(t), newKafka()
+	k.dies = 2
+	write(t, pool, 0, 10)
+	relay(t, pool, k)
+	k.until(t, "three times ten", func() bool { return len(k.values) >= 30 })
+	write(t, pool, 10, 11)
+	k.until(t, "the next one", func() bool { return len(k.values) >= 31 })
+	if k.values[30] != "10" {
+		t.Errorf("after the repetition comes %s", k.values[30])
+	}
+	wantInOrder(t, k.values[:10], 10)
 }
