@@ -126,7 +126,7 @@ func deskError(err error) error {
 		return nil
 	case unreachable:
 		return tryAgainError{errors.New("PostgreSQL cannot be reached; does dev run on that folder?")} // its own text is many lines
-	case errors.Is(err, support.ErrRegisterAway), errors.Is(err, support.ErrClockAhead), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, support.ErrRegisterAway), errors.Is(err, context.DeadlineExceeded):
 		return tryAgainError{err}
 	case errors.Is(err, support.ErrTokenForeign), errors.Is(err, support.ErrTokenExpired), errors.Is(err, support.ErrChanged):
 		return fmt.Errorf("refused, nothing was changed: %w; without --confirm the command gives a new one", err)

@@ -45,6 +45,10 @@ func New(c Config) (*Store, error) {
 // Nothing was recorded; the caller shows the person a fresh form.
 var ErrForeignForm = errors.New("the form belongs to another person or channel")
 
+// ErrNewerChoice says that another decision was made here than the one the wish was made upon. Nothing was recorded; the caller
+// looks again.
+var ErrNewerChoice = errors.New("another decision was made meanwhile")
+
 // Wish is a decision to be made. The zero Actor is the resident.
 type Wish struct {
 	// EventID makes a wish that is sent twice one decision: the second time changes nothing and returns the first's choice. A
@@ -52,6 +56,8 @@ type Wish struct {
 	EventID string
 	Person  contact.PersonID
 	Channel contact.Channel
+	Above   int64   // a revision that the decision must be above, such as one that another e-service drew
+	Upon    *string // event id of the newest decision here that the caller knows of, empty for none; nil: whatever it is
 	Share   bool
 	Value   contact.Value // of a share
 	Notify  *bool         // of a share; nil keeps what the register has
@@ -93,7 +99,7 @@ type Outcome struct {
 func (s *Store) Decide(ctx context.Context, w Wish) (Choice, error) {
 	var c Choice
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
-		highest, err := lockHead(ctx, tx, w.Person, w.Channel)
+		highest, newest, err := lockHead(ctx, tx, w.Person, w.Channel)
 		if err != nil {
 			return err
 		}
@@ -103,7 +109,10 @@ func (s *Store) Decide(ctx context.Context, w Wish) (Choice, error) {
 			}
 			return err
 		}
-		d := s.decision(w, highest)
+		if w.Upon != nil && *w.Upon != newest {
+			return ErrNewerChoice
+		}
+		d := s.decision(w, max(highest, w.Above))
 		c = Choice{EventID: d.EventID, Revision: d.Revision, Share: d.Share, Value: d.Value, Notify: d.Notify, DecidedAt: d.DecidedAt,
 			Actor: d.Actor.Role, Reason: d.Reason, Correction: w.Correction}
 		return s.write(ctx, tx, d, w)
@@ -114,13 +123,14 @@ func (s *Store) Decide(ctx context.Context, w Wish) (Choice, error) {
 	return c, nil
 }
 
-// lockHead locks the row that one person's decisions on a channel are numbered under, and returns the highest revision known.
-func lockHead(ctx context.Context, tx pgx.Tx, p contact.PersonID, channel contact.Channel) (revision int64, err error) {
+// lockHead locks the row that one person's decisions on a channel are numbered under, and returns the highest revision known,
+// and the newest decision made here.
+func lockHead(ctx context.Context, tx pgx.Tx, p contact.PersonID, channel contact.Channel) (revision int64, eventID string, err error) {
 	err = tx.QueryRow(ctx, `
 		insert into consent.channel as c (root, extension, channel) values ($1, $2, $3)
 		on conflict (root, extension, channel) do update set revision = c.revision
-		returning revision`, p.Root(), p.RevealExtension(), string(channel)).Scan(&revision)
-	return revision, err
+		returning revision, event_id`, p.Root(), p.RevealExtension(), string(channel)).Scan(&revision, &eventID)
+	return revision, eventID, err
 }
 
 // decidedBefore returns the choice that the same form led to before, or nil.

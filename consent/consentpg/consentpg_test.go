@@ -227,3 +227,21 @@ func TestFormThatIsSentTwiceIsOneDecision(t *testing.T) {
 		t.Errorf("the form of another channel: %v", err)
 	}
 }
+
+func TestDecisionUponAnotherThanTheNewestIsRefused(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	none := ""
+	w := consentpg.Wish{Person: tove, Channel: contact.Mobile, Upon: &none, Above: d.now.UnixMicro() + 1e6}
+	c, err := d.store.Decide(t.Context(), w)
+	if err != nil || c.Revision != w.Above+1 {
+		t.Fatalf("choice %+v, %v", c, err)
+	}
+	if _, err := d.store.Decide(t.Context(), w); !errors.Is(err, consentpg.ErrNewerChoice) || len(d.sent()) != 1 {
+		t.Errorf("a decision upon none was made after one: %v", err)
+	}
+	w.Upon = &c.EventID
+	if _, err := d.store.Decide(t.Context(), w); err != nil {
+		t.Error(err)
+	}
+}

@@ -74,7 +74,6 @@ var (
 // The removals that may go better later. Nothing was changed.
 var (
 	ErrRegisterAway = errors.New("the register cannot be asked just now, and nothing else tells of a detail to remove")
-	ErrClockAhead   = errors.New("the detail was shared by a clock ahead of ours, so that no removal would count before that time")
 )
 
 // Remove tells what would go; with the token of that answer it withdraws it as the actor support. A token is good for ten
@@ -89,7 +88,7 @@ func (d *Desk) Remove(ctx context.Context, r Removal) (RemovalAnswer, error) {
 		a, err = d.judge(r, report)
 	}
 	if err == nil && a.Result == Removing {
-		if a.EventID, err = d.withdraw(ctx, r); err == nil {
+		if a.EventID, err = d.withdraw(ctx, r, report); err == nil {
 			return a, nil // audited with the decision
 		}
 	}
@@ -107,7 +106,7 @@ func (d *Desk) judge(r Removal, report Report) (RemovalAnswer, error) {
 	if err != nil {
 		return RemovalAnswer{}, err
 	}
-	c := report.Channels[slices.IndexFunc(report.Channels, func(c Channel) bool { return c.Channel == r.Channel })]
+	c := report.channel(r.Channel)
 	x := detailOf(c)
 	a := RemovalAnswer{Values: x.values, Others: c.Others, State: c.State}
 	if !report.Register.Whole() {
@@ -125,21 +124,33 @@ func (d *Desk) judge(r Removal, report Report) (RemovalAnswer, error) {
 		a.Token = d.newToken(r, x, a.Expires)
 	case !t.shows(d.Secret, r, x):
 		return a, ErrChanged
-	case x.revision >= d.Now().UnixMicro():
-		return a, ErrClockAhead
 	default:
 		a.Result = Removing
 	}
 	return a, nil
 }
 
-// withdraw makes the removal durable, with its audit entry. A token leads to one decision, however often it is used.
-func (d *Desk) withdraw(ctx context.Context, r Removal) (eventID string, err error) {
+// withdraw makes the removal durable, with its audit entry. A token leads to one decision, however often it is used; and it is
+// above what was looked at, but not above a choice that came after the look.
+func (d *Desk) withdraw(ctx context.Context, r Removal, report Report) (eventID string, err error) {
+	seen := report.channel(r.Channel)
+	upon := ""
+	if seen.Here != nil {
+		upon = seen.Here.EventID
+	}
 	c, err := d.Consent.Decide(ctx, consentpg.Wish{
+		Above: detailOf(seen).revision, Upon: &upon,
 		EventID: uuid.NewSHA1(uuid.NameSpaceOID, []byte(r.Token)).String(), Person: r.Person, Channel: r.Channel,
 		Actor: r.Actor, Reason: event.ReasonCorrection, Correction: r.Reason, Ground: r.Ground,
 	})
+	if errors.Is(err, consentpg.ErrNewerChoice) {
+		err = ErrChanged
+	}
 	return c.EventID, err
+}
+
+func (r Report) channel(wanted contact.Channel) Channel {
+	return r.Channels[slices.IndexFunc(r.Channels, func(c Channel) bool { return c.Channel == wanted })]
 }
 
 // detail is what a removal takes away: everything of the resident's own that is wanted or in the register.
@@ -181,7 +192,7 @@ func (c Channel) beingWithdrawn() bool {
 
 // outcomeOf says in an audit entry how an act ended that was not carried out.
 func outcomeOf(err error) string {
-	for _, refusal := range []error{ErrTokenForeign, ErrTokenExpired, ErrChanged, ErrRegisterAway, ErrClockAhead} {
+	for _, refusal := range []error{ErrTokenForeign, ErrTokenExpired, ErrChanged, ErrRegisterAway} {
 		if errors.Is(err, refusal) {
 			return "refused: " + refusal.Error()
 		}
