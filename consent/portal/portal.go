@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"sync"
 	"time"
+	_ "time/tzdata" // the pages show Swedish time also where the machine has no time zones
 
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"

@@ -67,40 +67,41 @@ func TestEveryStateIsToldInWords(t *testing.T) {
 		w.loggedIn("en", 0).saves(contact.Mobile, "choice", "share", "value", number)
 	}
 	for about, tt := range map[string]struct {
-		given func(*world, *visitor)
-		want  []string
+		given  func(*world, *visitor)
+		want   []string
+		choice string
 	}{
 		"refused, with the reason": {func(w *world, v *visitor) {
 			share(w, v)
 			w.parked(tove, contact.Mobile, reason.MobileFixedLine)
-		}, []string{"Refused.", "what held before still holds", "landline"}},
+		}, []string{"Refused.", "what held before still holds", "landline"}, "Share 070-174 06 05"},
 		"waiting, with the reason": {func(w *world, v *visitor) {
 			share(w, v)
 			w.parked(tove, contact.Mobile, reason.PersonUnknown)
-		}, []string{"Waiting.", "not in the national personal-data service yet"}},
+		}, []string{"Waiting.", "not in the national personal-data service yet"}, "Share 070-174 06 05"},
 		"waiting, for a reason of a later version": {func(w *world, v *visitor) {
 			share(w, v)
 			w.parked(tove, contact.Mobile, "moon_phase")
-		}, []string{"Waiting.", "new to us"}},
+		}, []string{"Waiting.", "new to us"}, "Share 070-174 06 05"},
 		"passed on, with an effect": {func(w *world, v *visitor) {
 			share(w, v)
 			c, _ := w.choice(tove, contact.Mobile)
 			w.told(tove, event.Outcome{EventID: c.EventID, Channel: contact.Mobile, Revision: c.Revision, Outcome: event.Pushed,
 				Effects: []reason.Code{reason.PaperOptOutEnded}})
-		}, []string{"Passed on.", "letters on paper again"}},
+		}, []string{"Passed on.", "letters on paper again"}, "Share 070-174 06 05"},
 		"superseded": {func(w *world, v *visitor) {
 			share(w, v)
 			c, _ := w.choice(tove, contact.Mobile)
 			w.told(tove, event.Outcome{EventID: c.EventID, Channel: contact.Mobile, Revision: c.Revision, Outcome: event.Superseded,
 				Reason: reason.NewerDecision})
-		}, []string{"Superseded.", "a newer choice"}},
+		}, []string{"Superseded.", "a newer choice"}, "Share 070-174 06 05"},
 		"changed in another e-service": {func(w *world, v *visitor) {
 			share(w, v)
 			w.chosenElsewhere(tove, contact.Mobile, "+46701740609")
-		}, []string{"Changed in another e-service.", "newer choice"}},
+		}, []string{"Changed in another e-service.", "newer choice"}, "Made in another e-service"},
 		"chosen in another e-service only": {func(w *world, _ *visitor) {
 			w.chosenElsewhere(tove, contact.Mobile, "+46701740609")
-		}, []string{"Changed in another e-service."}},
+		}, []string{"Changed in another e-service."}, "Made in another e-service"},
 		"removed by support, and why": {func(w *world, v *visitor) {
 			share(w, v)
 			_, err := w.store.Decide(t.Context(), consentpg.Wish{Person: tove, Channel: contact.Mobile,
@@ -110,24 +111,33 @@ func TestEveryStateIsToldInWords(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.carried(tove, contact.Mobile)
-		}, []string{"Removed.", "Support removed the detail on 23 November 2026 at 13:00.", "belongs to somebody else", "make a new choice"}},
+		}, []string{"Removed.", "Support removed the detail on 23 November 2026 at 13:00.", "belongs to somebody else", "make a new choice"}, "Removed by support"},
 	} {
 		t.Run(about, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			v := w.loggedIn("en", 0)
+			seenBefore := "/settings?seen=" + v.page.One("#sections").Attr("data-seen")
 			tt.given(w, v)
-			v.get("/settings")
+			v.get(seenBefore)
 			for _, want := range tt.want {
 				if !strings.Contains(v.news(contact.Mobile), want) {
 					t.Errorf("the page says %q, want %q in it", v.news(contact.Mobile), want)
 				}
 			}
+			if chosen := v.fact(contact.Mobile, "Your choice"); chosen != tt.choice {
+				t.Errorf("the choice is shown as %q, want %q", chosen, tt.choice)
+			}
+			// What names who made the change needs no word of "another window".
+			byOthers := strings.Contains(about, "another e-service") || strings.Contains(about, "support")
+			if changed := strings.Contains(v.news(contact.Mobile), "has been changed since"); changed == byOthers {
+				t.Errorf("the page says %q", v.news(contact.Mobile))
+			}
 			if strings.Contains(v.body, "not for the resident") {
 				t.Error("the page shows what support wrote for itself")
 			}
 			chosen := v.page.All("#mobile-form [name=choice][checked]")
-			if byOthers := strings.Contains(about, "another e-service") || strings.Contains(about, "support"); byOthers && len(chosen) > 0 {
+			if byOthers && len(chosen) > 0 {
 				t.Error("a choice is preselected that the resident did not make here")
 			}
 		})
@@ -158,7 +168,7 @@ func TestAChoiceIsSavedWhileTheRegisterIsDown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.register.isDown(true)
-	v := w.loggedIn("en", 0).saves(contact.Email, "choice", "share", "value", "tove@example.se")
+	v := w.loggedIn("en", 0).saves(contact.Email, "choice", "share", "value", " tove@example.se\u00a0")
 	if !strings.HasPrefix(v.news(contact.Email), "Saved.") {
 		t.Errorf("the page says %q", v.news(contact.Email))
 	}
