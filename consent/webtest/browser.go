@@ -196,6 +196,19 @@ func (w *Window) Until(selector, text string) {
 	}
 }
 
+// Becomes waits until the script's value is the wanted text: browsers focus and scroll after the page is there.
+func (w *Window) Becomes(script, want string) {
+	w.t.Helper()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	got := ""
+	for deadline := time.Now().Add(patience); got != want; <-look.C {
+		if got = Eval[string](w, script); got != want && time.Now().After(deadline) {
+			w.t.Fatalf("%s is %q, want %q", script, got, want)
+		}
+	}
+}
+
 // Violations are the rules of WCAG 2.2 AA that the page breaks, by axe-core; also whether it can be read only by scrolling sideways.
 func (w *Window) Violations() []string {
 	w.t.Helper()

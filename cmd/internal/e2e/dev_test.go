@@ -438,7 +438,7 @@ func consumeOne(t *testing.T, address string) string {
 	return string(fetched.Records()[0].Value)
 }
 
-func personsIn(t *testing.T, data string) []map[string]string {
+func personsIn(t testing.TB, data string) []map[string]string {
 	t.Helper()
 	var persons []map[string]string
 	if err := json.Unmarshal([]byte(read(t, data, devstack.PersonsFile)), &persons); err != nil {
@@ -447,7 +447,7 @@ func personsIn(t *testing.T, data string) []map[string]string {
 	return persons
 }
 
-func read(t *testing.T, dir, name string) string {
+func read(t testing.TB, dir, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
