@@ -81,23 +81,31 @@ func TestErrorGetsTheFocusAndTheFieldKeepsWhatWasTyped(t *testing.T) {
 		if !strings.Contains(window.Text("#mobile-problem"), "landline") || w.decisions() != 0 {
 			t.Errorf("beside the field: %q, %d decisions", window.Text("#mobile-problem"), w.decisions())
 		}
+		if noScript {
+			continue
+		}
+		w.chosenElsewhere(tove, contact.Mobile, number)
+		window.Until("#mobile-news", "Changed in another e-service")
+		if kept := webtest.Eval[string](window, `document.querySelector("#mobile-value").value`); kept != "08-123 456 78" {
+			t.Errorf("after news there is kept %q", kept)
+		}
 	}
 }
 
-// TestAMegabyteIsAnswered: a browser that is still sending when it is refused would show a broken connection.
-func TestAMegabyteIsAnswered(t *testing.T) {
+// TestMegabytesAreAnswered: the browser is still sending when it is refused, and must show the answer.
+func TestMegabytesAreAnswered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	window := webtest.Open(t).Window(t, webtest.Look{Language: "en"})
 	window.Go(w.site.URL)
 	window.Submit("button[value='0']")
 	window.Click("#mobile-share")
-	webtest.Eval[any](window, `document.querySelector("#mobile-value").value = "7".repeat(1 << 20)`)
+	webtest.Eval[any](window, `document.querySelector("#mobile-value").value = "7".repeat(6 << 20)`)
 	window.Submit("#mobile-form button")
 	window.Until("#mobile-problem", "too long")
 }
 
-// TestWhatIsBeingTypedIsLeftAlone: news must not take away what somebody is writing.
+// TestWhatIsBeingTypedIsLeftAlone: news must not take away what somebody is writing; a form nobody has touched follows it.
 func TestWhatIsBeingTypedIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -106,9 +114,18 @@ func TestWhatIsBeingTypedIsLeftAlone(t *testing.T) {
 	window.Submit("button[value='0']")
 	window.Type("#mobile-value", "070-17")
 	w.chosenElsewhere(tove, contact.Mobile, number)
-	w.chosenElsewhere(tove, contact.Email, "new@example.se")
 	window.Until("#mobile-news", "Changed in another e-service")
-	window.Until("#email-news", "Changed in another e-service")
+	w.loggedIn("en", 0).saves(contact.Email, "choice", "share", "value", "new@example.se")
+	window.Until("#email-news", "Saved.")
+	if filled := webtest.Eval[string](window, `document.querySelector("#email-value").value`); filled != "new@example.se" {
+		t.Errorf("the form that nobody touched holds %q", filled)
+	}
+	window.Click("#email-value")
+	w.loggedIn("en", 0).saves(contact.Email, "choice", "withdraw")
+	window.Until("#email-facts", "Do not share")
+	if focus := webtest.Eval[string](window, `document.activeElement.id`); focus != "email-value" {
+		t.Errorf("news took the focus to %q", focus)
+	}
 	if typed := webtest.Eval[string](window, `document.querySelector("#mobile-value").value`); typed != "070-17" {
 		t.Errorf("in the field stands %q", typed)
 	}

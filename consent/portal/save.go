@@ -58,7 +58,7 @@ func (p *Portal) save(w http.ResponseWriter, r *http.Request, channel contact.Ch
 	if err != nil {
 		return err
 	}
-	form, formErr := p.kit.Form(w, r) // read even if nobody is logged in: a browser that is still sending hears no answer
+	form, formErr := p.kit.Form(w, r)
 	if !known {
 		return p.showPersons(w, r, http.StatusForbidden, "choose.ended")
 	}

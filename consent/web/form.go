@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -15,7 +14,6 @@ import (
 
 const (
 	maxBody   = 64 << 10 // bytes of a form: far more than anything that is meant
-	maxDrain  = 8 << 20  // bytes of a larger one that are read away
 	formLife  = 2 * time.Hour
 	formIDLen = 16
 
@@ -25,12 +23,9 @@ const (
 // Form reads a form that was sent. The error is a Fault.
 func (k *Kit) Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(formPatience)) // a server without deadlines has none here either
-	whole := r.Body
-	r.Body = http.MaxBytesReader(w, whole, maxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	err := r.ParseForm()
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		// A browser that is still sending shows a broken connection instead of the answer.
-		_, _ = io.CopyN(io.Discard, whole, maxDrain)
 		return nil, Fault{http.StatusRequestEntityTooLarge}
 	}
 	if err != nil {
