@@ -39,7 +39,7 @@ type deskPlace struct{ data, staff, lang string }
 func (p *deskPlace) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&p.data, "data", "", "data `DIR` of a running dev, to find its databases and register")
 	c.Flags().StringVar(&p.staff, "as", devStaff, "`HSA-ID` of who works at the desk, for the audit")
-	c.Flags().StringVar(&p.lang, "lang", "en", "language of what is said in words: en or sv")
+	c.Flags().StringVar(&p.lang, "lang", "en", "language of states and reasons, as residents are told them: en or sv")
 }
 
 // visit opens the desk, lets do work there, and closes it.

@@ -39,7 +39,7 @@ func judgeMobileText(raw string) reason.Code {
 		return reason.ValueEmpty
 	case len(raw) > phonenumbers.MAX_INPUT_STRING_LENGTH:
 		return reason.MobileTooLong
-	case strings.ContainsFunc(raw, unicode.IsControl):
+	case strings.ContainsFunc(raw, invisible):
 		return reason.ValueControlCharacters
 	case onlyMobileCharacters(raw):
 		return ""
@@ -125,3 +125,7 @@ func judgeLength(number *phonenumbers.PhoneNumber) reason.Code {
 	}
 	return reason.MobileInvalid
 }
+
+// invisible characters are controls, and marks of direction or joining that come along when a value is pasted: the person does
+// not see what is wrong, and is told.
+func invisible(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }

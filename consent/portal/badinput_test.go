@@ -31,7 +31,7 @@ func TestARefusedFormIsKeptAndNothingIsSaved(t *testing.T) {
 		"markup as an address":         {contact.Email, "share", `'"><img src=x onerror=alert(1)>@example.se`, 422, "email-value", "signs", ""},
 		"a line break":                 {contact.Mobile, "share", "070-174\n0605", 422, "mobile-value", "invisible characters", ""},
 		"a zero byte":                  {contact.Email, "share", "a\x00b@example.se", 422, "email-value", "invisible characters", "a\uFFFDb@example.se"},
-		"a right-to-left mark":         {contact.Mobile, "share", "070-174 \u202e0605", 422, "mobile-value", "digits only", ""},
+		"a right-to-left mark":         {contact.Mobile, "share", "070-174 \u202e0605", 422, "mobile-value", "invisible", ""},
 		"a right-to-left mark after @": {contact.Email, "share", "anna@exa\u200fmple.se", 422, "email-value", "cannot be used together", ""},
 		"broken UTF-8":                 {contact.Email, "share", "anna\xff@example.se", 422, "email-value", "before @", "anna\uFFFD@example.se"},
 		"a long number":                {contact.Mobile, "share", strings.Repeat("7", 30_000), 422, "mobile-value", "too long", ""},

@@ -111,7 +111,16 @@ func TestEveryStateIsToldInWords(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.carried(tove, contact.Mobile)
-		}, []string{"Removed.", "Support removed the detail on 23 November 2026 at 13:00.", "belongs to somebody else", "make a new choice"}, "Removed by support"},
+		}, []string{"Removed.", "Support removed the detail on 23 November 2026 at 13:00.", "belongs to somebody else", "make a new choice"}, "Withdrawn by support"},
+		"asked away by support, and not gone yet": {func(w *world, v *visitor) {
+			share(w, v)
+			_, err := w.store.Decide(t.Context(), consentpg.Wish{Person: tove, Channel: contact.Mobile,
+				Actor: event.Actor{Role: event.RoleSupport, HSAID: "SE2321000016-B2"}, Reason: event.ReasonCorrection, Correction: "deceased"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.parked(tove, contact.Mobile, reason.PersonDeceased)
+		}, []string{"Waiting.", "Support has asked for the detail to be removed", "cannot be removed", "takes no changes"}, "Withdrawn by support"},
 	} {
 		t.Run(about, func(t *testing.T) {
 			t.Parallel()

@@ -33,7 +33,7 @@ type entered struct {
 }
 
 func readEntered(form url.Values) entered {
-	return entered{Choice: form.Get("choice"), Value: strings.ToValidUTF8(form.Get("value"), "\uFFFD"), Notify: form.Get("notify") != ""}
+	return entered{Choice: form.Get("choice"), Value: strings.ToValidUTF8(form.Get("value"), "\uFFFD"), Notify: form.Get("notify") == "yes"}
 }
 
 // problem is why a form was not saved.

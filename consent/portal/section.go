@@ -73,11 +73,16 @@ func (s *section) fill(f found) {
 
 func (s section) news() []string {
 	var news []string
+	gone := s.state != saved && s.state != waiting
 	if s.bySupport() {
-		news = append(news, s.T("support", "time", s.Time(s.choice.DecidedAt, s.place)), s.T("correction."+correction(s.choice.Correction)))
+		did := "support.asked"
+		if gone {
+			did = "support"
+		}
+		news = append(news, s.T(did, "time", s.Time(s.choice.DecidedAt, s.place)), s.T("correction."+correction(s.choice.Correction)))
 	}
 	news = append(news, s.stateText()...)
-	if s.bySupport() {
+	if s.bySupport() && gone {
 		news = append(news, s.T("support.again"))
 	}
 	return news
@@ -98,10 +103,18 @@ func (s section) stateText() []string {
 	var text []string
 	switch s.state {
 	case saved:
-		if s.choice.Share {
+		switch {
+		case s.choice.Share:
 			return []string{s.T("state.saved.share")}
+		case s.bySupport():
+			return []string{s.T("support.saved")}
 		}
 		return []string{s.T("state.saved.withdraw")}
+	case waiting:
+		text = []string{s.T("state.waiting.text")}
+		if !s.choice.Share {
+			text = []string{s.T("state.waiting.withdraw")}
+		}
 	case superseded: // its reason says it all
 	default:
 		text = []string{s.T("state." + string(s.state) + ".text")}

@@ -234,8 +234,8 @@ func pushTexts() []Entry {
 			"Du finns inte i Personuppgiftstjänsten än, så ditt val väntar. Du behöver inte göra något. Kontakta e-tjänstens support om det dröjer.",
 			"You are not in the national personal-data service yet, so your choice waits. You need not do anything. Contact the support of the e-service if it takes long."}},
 		{PersonDeceased, Text{
-			"Personen är registrerad som avliden, så kontaktuppgiften förs inte vidare. Kontakta e-tjänstens support om det är fel.",
-			"The person is registered as deceased, so the contact detail is not passed on. Contact the support of the e-service if that is wrong."}},
+			"Personen är registrerad som avliden, och då tar Personuppgiftstjänsten inte emot några ändringar. Kontakta e-tjänstens support om det är fel.",
+			"The person is registered as deceased, and the national personal-data service then takes no changes. Contact the support of the e-service if that is wrong."}},
 		{ProtectedNoAuthority, Text{
 			"Du har skyddade personuppgifter, och vi har inte rätt att föra vidare ditt val än. Det väntar. Kontakta e-tjänstens support om det dröjer.",
 			"Your personal data is protected, and we are not authorised to pass on your choice yet. It waits. Contact the support of the e-service if it takes long."}},
