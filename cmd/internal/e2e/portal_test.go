@@ -160,3 +160,29 @@ func BenchmarkFromClickToPassedOn(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)/2]), "ms-median")
 	b.ReportMetric(float64(took[len(took)-1]), "ms-slowest")
 }
+
+// TestRegisterIsDownAndComesBack takes the register's own table away, so that it answers every call with a server fault: the
+// choice waits, and is passed on by itself when the register is back.
+func TestRegisterIsDownAndComesBack(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	dev := Start(t, "--data", data)
+	browser := webtest.Open(t)
+	for language, portal := range languages() {
+		r := logsIn(t, browser.Window(t, webtest.Look{Language: language}), dev, data, "empty")
+		query(t, dev.Endpoints.Postgres, `alter table register.persons rename to away`)
+		r.shares("070-174 06 05")
+		failed := strings.Count(dev.Log(), `"blame":"us"`)
+		eventually(t, "a call fails", func() bool { return strings.Count(dev.Log(), `"blame":"us"`) > failed })
+		if strings.Contains(r.Text("#mobile-news"), portal.passedOn) {
+			t.Errorf("while the register is down the page says %q", r.Text("#mobile-news"))
+		}
+		query(t, dev.Endpoints.Postgres, `alter table register.away rename to persons`)
+		r.Until("#mobile-news", portal.passedOn)
+		r.withdraws()
+		r.Until("#mobile-news", portal.removed)
+		if r.looksUp() != "" {
+			t.Errorf("after withdrawing the register has %q", r.looksUp())
+		}
+	}
+}
