@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -162,11 +163,19 @@ func TestOneRelayIsActiveAndAnotherTakesOver(t *testing.T) {
 	stops := []func(){relay(t, pool, k), relay(t, pool, k), relay(t, pool, k)}
 	k.until(t, "100", func() bool { return len(k.values) >= 100 })
 	for i, stop := range stops {
-		wantInOrder(t, k.values, 100+10*i)
+		last := fmt.Sprint(109 + 10*i)
 		write(t, pool, 100+10*i, 110+10*i)
-		k.until(t, "ten more", func() bool { return len(k.values) >= 110+10*i })
+		k.until(t, "ten more", func() bool { return slices.Contains(k.values, last) })
 		stop()
 	}
+	// One that was stopped between the acknowledgement and the deletion left rows to be published again.
+	var first []string
+	for _, v := range k.values {
+		if !slices.Contains(first, v) {
+			first = append(first, v)
+		}
+	}
+	wantInOrder(t, first, 130)
 }
 
 func TestConfigIsChecked(t *testing.T) {

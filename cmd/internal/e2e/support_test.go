@@ -188,7 +188,7 @@ func TestParkedTellsWhoIsBehindAPseudonym(t *testing.T) {
 	eventually(t, "parked", func() bool {
 		got := d.asks(&list, "parked", "list", "--reason", "person_deceased")
 		printed = got.Stdout
-		return len(list.Parked) == 1
+		return len(list.Parked) == 1 && len(list.Reasons) == 1
 	})
 	if strings.Contains(printed, d.person.Extension) || list.Reasons[0].Reason != "person_deceased" || list.Reasons[0].Count != 1 {
 		t.Errorf("list %s", printed)
