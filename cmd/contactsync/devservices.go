@@ -19,6 +19,7 @@ import (
 	"contactsync/consent/consentpg"
 	"contactsync/consent/event"
 	"contactsync/consent/portal"
+	"contactsync/consent/stream"
 	"contactsync/contracts/mockregister"
 )
 
@@ -110,7 +111,7 @@ func (s *devServices) newConsent(ctx context.Context, persons []mockregister.Tes
 		return err
 	}
 	s.messages, err = messenger.New(messenger.Config{
-		Brokers: []string{s.stack.Endpoints().Kafka}, Pool: s.pool, Store: s.consent, Log: s.log.With("service", "messenger"),
+		Kafka: stream.Config{Brokers: []string{s.stack.Endpoints().Kafka}}, Pool: s.pool, Store: s.consent, Log: s.log.With("service", "messenger"),
 		Told: s.portal.Told,
 	})
 	return err

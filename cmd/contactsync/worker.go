@@ -11,6 +11,7 @@ import (
 
 	"contactsync/cmd/internal/worker"
 	"contactsync/consent/event"
+	"contactsync/consent/stream"
 	"contactsync/sync/syncpg"
 )
 
@@ -30,7 +31,7 @@ func newWorker(ctx context.Context, c workerConfig, hsaID string) (*worker.Worke
 		return nil, fmt.Errorf("prepare the worker's schema: %w", err)
 	}
 	return worker.New(worker.Config{
-		Brokers: []string{c.Kafka}, Pool: c.Pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + hsaID,
+		Kafka: stream.Config{Brokers: []string{c.Kafka}}, Pool: c.Pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + hsaID,
 		RegisterURL: c.RegisterURL, LogicalAddress: registerAddress, TLS: c.RegisterTLS,
 		Log: c.Log, Metrics: c.Metrics,
 	})

@@ -81,7 +81,7 @@ func Consume(ctx context.Context, c ConsumeConfig, h Handler) error {
 		c.SessionTimeout = 10 * time.Second
 	}
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: c.Group, Brokers: c.Brokers, Topics: []string{c.Topic},
+		ID: c.name(c.Group), Brokers: c.Brokers, Topics: []string{c.wire()},
 		HeartbeatInterval: time.Second, SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.SessionTimeout,
 		JoinGroupBackoff: time.Second, WatchPartitionChanges: true, StartOffset: kafka.FirstOffset,
 	})
@@ -100,6 +100,9 @@ type consumer struct {
 	client  *kafka.Client
 }
 
+// wire is the topic's name for the broker.
+func (c ConsumeConfig) wire() string { return c.name(c.Topic) }
+
 func (c *consumer) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 	stop := context.AfterFunc(ctx, func() { _ = group.Close() }) // Close waits for the running generation's functions
 	defer stop()
@@ -113,7 +116,7 @@ func (c *consumer) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 			c.Log.Warn("consumer group not joined", "group", c.Group, "error", err.Error())
 			continue
 		}
-		c.Log.Info("partitions assigned", "group", c.Group, "generation", gen.ID, "partitions", len(gen.Assignments[c.Topic]))
+		c.Log.Info("partitions assigned", "group", c.Group, "generation", gen.ID, "partitions", len(gen.Assignments[c.wire()]))
 		done := make(chan struct{})
 		gen.Start(func(ctx context.Context) {
 			defer close(done)
@@ -149,7 +152,7 @@ func (c *consumer) generation(ctx context.Context, gen *kafka.Generation) {
 
 // start asks the broker how far each partition reaches and the handler where to begin.
 func (c *consumer) start(ctx context.Context, gen *kafka.Generation) ([]Assignment, []int64, error) {
-	own := gen.Assignments[c.Topic]
+	own := gen.Assignments[c.wire()]
 	limits, err := c.limits(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -169,7 +172,7 @@ func (c *consumer) start(ctx context.Context, gen *kafka.Generation) ([]Assignme
 
 // limits asks for the first and the last offset of every partition of the topic.
 func (c *consumer) limits(ctx context.Context) (map[int]kafka.PartitionOffsets, error) {
-	meta, err := c.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{c.Topic}})
+	meta, err := c.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{c.wire()}})
 	if err != nil {
 		return nil, fmt.Errorf("ask for partitions: %w", err)
 	}
@@ -179,12 +182,12 @@ func (c *consumer) limits(ctx context.Context) (map[int]kafka.PartitionOffsets, 
 			ask = append(ask, kafka.FirstOffsetOf(p.ID), kafka.LastOffsetOf(p.ID))
 		}
 	}
-	res, err := c.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{c.Topic: ask}})
+	res, err := c.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{c.wire(): ask}})
 	if err != nil {
 		return nil, fmt.Errorf("ask for offsets: %w", err)
 	}
 	limits := map[int]kafka.PartitionOffsets{}
-	for _, p := range res.Topics[c.Topic] {
+	for _, p := range res.Topics[c.wire()] {
 		if p.Error != nil {
 			return nil, fmt.Errorf("ask for offsets of partition %d: %w", p.Partition, p.Error)
 		}
@@ -210,7 +213,7 @@ func (c *consumer) commitLoop(gen *kafka.Generation, o *offsets, end <-chan stru
 // commit loses nothing when it fails: the offset in the database decides where a start begins, too.
 func (c *consumer) commit(gen *kafka.Generation, o *offsets) {
 	if next := o.take(); len(next) > 0 {
-		if err := gen.CommitOffsets(map[string]map[int]int64{c.Topic: next}); err != nil {
+		if err := gen.CommitOffsets(map[string]map[int]int64{c.wire(): next}); err != nil {
 			c.Log.Warn("offsets not committed", "group", c.Group, "error", err.Error())
 		}
 	}

@@ -38,7 +38,7 @@ func (f *fetcher) run(ctx context.Context) {
 
 func (f *fetcher) step(ctx context.Context) error {
 	res, err := f.client.Fetch(ctx, &kafka.FetchRequest{
-		Topic: f.Topic, Partition: f.partition, Offset: f.next, MinBytes: 1, MaxBytes: fetchBytes, MaxWait: fetchWait,
+		Topic: f.wire(), Partition: f.partition, Offset: f.next, MinBytes: 1, MaxBytes: fetchBytes, MaxWait: fetchWait,
 	})
 	if err != nil {
 		return err
@@ -71,11 +71,11 @@ func (f *fetcher) step(ctx context.Context) error {
 // lost moves past records that are gone. A log that ends before the wanted offset is another log: it is read from its start.
 func (f *fetcher) lost(ctx context.Context) error {
 	res, err := f.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{
-		f.Topic: {kafka.FirstOffsetOf(f.partition), kafka.LastOffsetOf(f.partition)}}})
+		f.wire(): {kafka.FirstOffsetOf(f.partition), kafka.LastOffsetOf(f.partition)}}})
 	if err != nil {
 		return fmt.Errorf("ask for the log's start: %w", err)
 	}
-	for _, p := range res.Topics[f.Topic] {
+	for _, p := range res.Topics[f.wire()] {
 		if p.Error != nil {
 			return p.Error
 		}

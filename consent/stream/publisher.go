@@ -10,6 +10,7 @@ import (
 
 // Publisher writes records. It is safe for concurrent use, and is shared: each one owns connections and goroutines.
 type Publisher struct {
+	config    Config
 	writer    *kafka.Writer
 	transport *kafka.Transport
 }
@@ -20,7 +21,7 @@ func NewPublisher(c Config) (*Publisher, error) {
 		return nil, err
 	}
 	transport := c.transport()
-	return &Publisher{transport: transport, writer: &kafka.Writer{
+	return &Publisher{config: c, transport: transport, writer: &kafka.Writer{
 		Addr:         kafka.TCP(c.Brokers...),
 		Balancer:     kafka.Murmur2Balancer{}, // where the Java client puts the key
 		RequiredAcks: kafka.RequireAll,        // the zero value acknowledges nothing
@@ -39,7 +40,7 @@ func NewPublisher(c Config) (*Publisher, error) {
 func (p *Publisher) Publish(ctx context.Context, messages ...Message) error {
 	out := make([]kafka.Message, len(messages))
 	for i, m := range messages {
-		out[i] = kafka.Message{Topic: m.Topic, Key: m.Key, Value: m.Value, Headers: toKafka(m.Headers)}
+		out[i] = kafka.Message{Topic: p.config.name(m.Topic), Key: m.Key, Value: m.Value, Headers: toKafka(m.Headers)}
 	}
 	if err := p.writer.WriteMessages(ctx, out...); err != nil {
 		return fmt.Errorf("publish %d records: %w", len(messages), err)

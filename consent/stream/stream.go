@@ -17,7 +17,13 @@ import (
 // Config says how to reach Kafka.
 type Config struct {
 	Brokers []string // host:port, at least one
+	// Prefix goes before every topic and group, on the wire and nowhere else: so several installations share a cluster. May be
+	// empty.
+	Prefix string
 }
+
+// name is what a topic or a group is called on the wire.
+func (c Config) name(plain string) string { return c.Prefix + plain }
 
 func (c Config) validate() error {
 	if len(c.Brokers) == 0 {

@@ -20,6 +20,7 @@ import (
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
+	"contactsync/consent/stream"
 )
 
 // TestWorkersSideBySide lets a second worker come and go beside dev's own while decisions arrive: what both did together is
@@ -54,7 +55,7 @@ func (c *crash) secondWorker() (stop func()) {
 	}
 	certificate := clientOf(c.t, c.data, devstack.WorkerCertificate).Transport
 	w, err := worker.New(worker.Config{
-		Brokers: []string{c.dev.Endpoints.Kafka}, Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:SE2321000016-CSW2",
+		Kafka: stream.Config{Brokers: []string{c.dev.Endpoints.Kafka}}, Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:SE2321000016-CSW2",
 		RegisterURL: c.dev.Endpoints.Register, LogicalAddress: "SE165565594230-1000", TLS: certificate.(*http.Transport).TLSClientConfig,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: prometheus.NewRegistry(),
 	})

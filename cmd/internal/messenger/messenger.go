@@ -20,10 +20,10 @@ import (
 
 // Config of a messenger; all fields are required.
 type Config struct {
-	Brokers []string
-	Pool    *pgxpool.Pool // on a database with the schema "consent"
-	Store   *consentpg.Store
-	Log     *slog.Logger
+	Kafka stream.Config
+	Pool  *pgxpool.Pool // on a database with the schema "consent"
+	Store *consentpg.Store
+	Log   *slog.Logger
 	// Told is called with each person of whom an outcome came that is news; it must not block.
 	Told func(contact.PersonID)
 }
@@ -40,7 +40,7 @@ type Messenger struct {
 
 // New puts a messenger together; nothing runs yet.
 func New(c Config) (*Messenger, error) {
-	publisher, err := stream.NewPublisher(stream.Config{Brokers: c.Brokers})
+	publisher, err := stream.NewPublisher(c.Kafka)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func New(c Config) (*Messenger, error) {
 func (m *Messenger) Run(ctx context.Context) error {
 	var relay sync.WaitGroup
 	relay.Go(func() { m.relay.Run(ctx) })
-	err := stream.Consume(ctx, stream.ConsumeConfig{Config: stream.Config{Brokers: m.Brokers}, Group: Group,
+	err := stream.Consume(ctx, stream.ConsumeConfig{Config: m.Kafka, Group: Group,
 		Topic: event.TopicOutcomes, Log: m.Log}, m)
 	relay.Wait()
 	return errors.Join(err, m.publisher.Close())

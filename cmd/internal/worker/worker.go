@@ -30,7 +30,7 @@ import (
 
 // Config of a worker. All fields are required unless they say otherwise.
 type Config struct {
-	Brokers        []string       // Kafka, host:port
+	Kafka          stream.Config
 	Pool           *pgxpool.Pool  // on a database with the schema "sync"
 	Pepper         []byte         // of the pseudonyms
 	Source         string         // this worker in its outcomes, urn:hsaid:…
@@ -70,7 +70,7 @@ func New(c Config) (_ *Worker, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.publisher, err = stream.NewPublisher(stream.Config{Brokers: c.Brokers}); err != nil {
+	if w.publisher, err = stream.NewPublisher(c.Kafka); err != nil {
 		return nil, err
 	}
 	if w.relay, err = outbox.New(outbox.Config{Pool: c.Pool, Schema: "sync", Publisher: w.publisher, Log: c.Log}); err != nil {
@@ -126,7 +126,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var relay, rest sync.WaitGroup
 	relay.Go(func() { w.relay.Run(relaying) })
 	rest.Go(func() { w.pusher.Run(ctx) })
-	err := stream.Consume(ctx, stream.ConsumeConfig{Config: stream.Config{Brokers: w.Brokers}, Group: Group,
+	err := stream.Consume(ctx, stream.ConsumeConfig{Config: w.Kafka, Group: Group,
 		Topic: event.TopicDecisions, Log: w.Log}, w.intake)
 	rest.Wait()
 	stopRelay()
