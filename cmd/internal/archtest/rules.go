@@ -20,10 +20,10 @@ func projectRules() rules {
 			"sync": {"consent", "contracts"},
 			"cmd":  {"consent", "contracts", "sync"},
 		},
-		leaves: map[string][]string{"contracts": {"consent/audit"}},
+		leaves: map[string][]string{"contracts": {"consent/audit", "consent/pgschema"}},
 		rows: map[string][]string{
 			"consent": {
-				"reason", "contact", "event", "audit", "eservice", "consentpg", "stream", "outbox", "web", "portal",
+				"reason", "contact", "event", "audit", "eservice", "pgschema", "consentpg", "stream", "outbox", "web", "portal",
 				"pgcluster", "pgtest", "webtest",
 			},
 			"contracts": {

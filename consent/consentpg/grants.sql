@@ -1,0 +1,15 @@
+-- Who may do what here. Run after every migration; before it, everything is taken back. The worker has no business here.
+grant usage on schema consent to contactsync_portal, contactsync_support;
+grant select on consent.schema_version to contactsync_portal, contactsync_support;
+
+-- A decision is made at the portal and at the support desk. Its value is erased when a newer one replaces it: hence update.
+grant select, insert, update on consent.channel, consent.decision to contactsync_portal, contactsync_support;
+grant insert on consent.outbox to contactsync_portal, contactsync_support;
+grant usage on sequence consent.outbox_id to contactsync_portal, contactsync_support;
+grant insert on consent.audit to contactsync_portal, contactsync_support; -- nobody reads, changes or deletes it
+
+-- The portal's process also relays the outbox and folds outcomes.
+grant select, delete on consent.outbox to contactsync_portal;
+grant select, insert, update on consent.outcome to contactsync_portal;
+grant select on consent.outcome to contactsync_support;
+grant select, insert, delete on consent.session to contactsync_portal;
