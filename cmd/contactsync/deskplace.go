@@ -21,6 +21,7 @@ import (
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
+	"contactsync/consent/pgschema"
 	"contactsync/consent/reason"
 	"contactsync/sync/register"
 	"contactsync/sync/support"
@@ -78,7 +79,11 @@ func openDesk(ctx context.Context, dir string) (_ *support.Desk, done func(), er
 	if err != nil {
 		return nil, nil, err
 	}
-	pool, err := pgxpool.New(ctx, at.Postgres)
+	address, err := at.PostgresAs(pgschema.RoleSupport)
+	if err != nil {
+		return nil, nil, err
+	}
+	pool, err := pgxpool.New(ctx, address)
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"contactsync/cmd/internal/database"
 	"contactsync/cmd/internal/devstack"
 	"contactsync/cmd/internal/run"
 	"contactsync/consent/pgcluster"
@@ -89,11 +90,11 @@ func (o devOptions) serve(
 		return err
 	}
 	defer services.close()
-	persons, err := services.register.Seed(ctx, o.persons)
+	persons, err := database.Seed(ctx, services.owner, o.persons)
 	if err != nil {
-		return fmt.Errorf("make test persons: %w", err)
+		return err
 	}
-	if err := services.newConsent(ctx, persons); err != nil {
+	if err := services.newPortal(ctx, persons); err != nil {
 		return err
 	}
 	return services.runAll(ctx, func() error {

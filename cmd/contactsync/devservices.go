@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,110 +10,138 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"contactsync/cmd/internal/config"
+	"contactsync/cmd/internal/database"
 	"contactsync/cmd/internal/devstack"
-	"contactsync/cmd/internal/messenger"
 	"contactsync/cmd/internal/run"
 	"contactsync/cmd/internal/worker"
-	"contactsync/consent/consentpg"
 	"contactsync/consent/event"
-	"contactsync/consent/portal"
+	"contactsync/consent/pgschema"
 	"contactsync/consent/stream"
 	"contactsync/contracts/mockregister"
+	"contactsync/sync/register"
 )
 
 // registerAddress is the logical address of the national service, which the mock answers to.
 const registerAddress = "SE165565594230-1000"
 
-// devServices are the services on a dev stack.
+// devServices are the services on a dev stack. Each works with the rights of its own database role only, as it will elsewhere.
 type devServices struct {
 	stack    *devstack.Stack
-	pool     *pgxpool.Pool
+	owner    *pgxpool.Pool
+	pools    []*pgxpool.Pool
 	register *mockregister.Register
 	worker   *worker.Worker
-	consent  *consentpg.Store
-	messages *messenger.Messenger
-	portal   *portal.Portal
+	portal   portalService
 	metrics  *prometheus.Registry
 	log      *slog.Logger
 }
 
 // newDevServices brings the schemas up to date and makes the services; none runs yet.
 func newDevServices(ctx context.Context, stack *devstack.Stack, log *slog.Logger) (_ *devServices, err error) {
-	s := &devServices{stack: stack, metrics: prometheus.NewRegistry(), log: log}
-	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if s.pool, err = pgxpool.New(ctx, stack.Postgres.URL()+"&pool_max_conns=24"); err != nil {
-		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
-	}
+	s := &devServices{stack: stack, metrics: newMetrics(), log: log}
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
+	if s.owner, err = s.connect(ctx, stack.Postgres.URL()); err != nil {
+		return nil, err
+	}
+	if err := s.migrate(ctx); err != nil {
+		return nil, err
+	}
 	if s.register, err = s.newRegister(ctx); err != nil {
 		return nil, err
 	}
-	if s.worker, err = s.newWorker(ctx); err != nil {
-		return nil, err
-	}
-	return s, nil
+	s.worker, err = s.newWorker(ctx)
+	return s, err
 }
 
-func (s *devServices) close() { s.pool.Close() }
+func (s *devServices) close() {
+	for _, pool := range s.pools {
+		pool.Close()
+	}
+}
+
+func (s *devServices) connect(ctx context.Context, url string) (*pgxpool.Pool, error) {
+	pool, err := pgxpool.New(ctx, url+"&pool_max_conns=24")
+	if err != nil {
+		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	s.pools = append(s.pools, pool)
+	return pool, nil
+}
+
+func (s *devServices) as(ctx context.Context, role string) (*pgxpool.Pool, error) {
+	url, err := s.stack.Endpoints().PostgresAs(role)
+	if err != nil {
+		return nil, err
+	}
+	return s.connect(ctx, url)
+}
+
+func (s *devServices) migrate(ctx context.Context) error {
+	passwords := map[string]string{}
+	for _, role := range pgschema.Roles() {
+		passwords[role] = s.owner.Config().ConnConfig.Password
+	}
+	return database.Migrate(ctx, s.owner, passwords)
+}
 
 func (s *devServices) newRegister(ctx context.Context) (*mockregister.Register, error) {
-	if err := mockregister.Migrate(ctx, s.pool); err != nil {
-		return nil, fmt.Errorf("prepare the register's schema: %w", err)
+	pool, err := s.as(ctx, pgschema.RoleRegister)
+	if err != nil {
+		return nil, err
 	}
 	return mockregister.New(mockregister.Config{
-		Pool: s.pool, Now: time.Now, Log: s.log.With("service", "register"), LogicalAddress: registerAddress,
+		Pool: pool, Now: time.Now, Log: s.log.With("service", "register"), LogicalAddress: registerAddress,
 		Callers: map[string]mockregister.Rights{
 			devstack.WorkerHSAID:   {Read: true, Write: true, Protected: true},
+			devstack.PortalHSAID:   {Read: true, Protected: true},
 			devstack.JournalHSAID:  {Read: true, Protected: true},
 			devstack.StrangerHSAID: {},
 		},
 	})
 }
 
+func (s *devServices) kafka() stream.Config {
+	return stream.Config{Brokers: []string{s.stack.Endpoints().Kafka}}
+}
+
 func (s *devServices) newWorker(ctx context.Context) (*worker.Worker, error) {
+	pool, err := s.as(ctx, pgschema.RoleWorker)
+	if err != nil {
+		return nil, err
+	}
 	tls, err := s.stack.Certificates.ClientTLS(devstack.WorkerCertificate)
 	if err != nil {
 		return nil, fmt.Errorf("read the worker's certificate: %w", err)
 	}
-	at := s.stack.Endpoints()
-	return newWorker(ctx, workerConfig{
-		Pool: s.pool, Kafka: at.Kafka, RegisterURL: at.Register, RegisterTLS: tls,
-		Metrics: s.metrics, Log: s.log.With("service", "worker"),
-	}, devstack.WorkerHSAID)
+	return worker.New(worker.Config{
+		Kafka: s.kafka(), Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + devstack.WorkerHSAID,
+		RegisterURL: s.stack.Endpoints().Register, LogicalAddress: registerAddress, TLS: tls, Codes: register.DefaultCodes(),
+		Now: time.Now, Metrics: s.metrics, Log: s.log.With("service", "worker"),
+	})
 }
 
-// newConsent makes the residents' side: the portal, and what is decided there on its way to Kafka and back.
-func (s *devServices) newConsent(ctx context.Context, persons []mockregister.TestPerson) (err error) {
-	if err := consentpg.Migrate(ctx, s.pool); err != nil {
-		return fmt.Errorf("prepare the portal's schema: %w", err)
-	}
-	s.consent, err = consentpg.New(consentpg.Config{
-		Pool: s.pool, Source: "urn:hsaid:" + devstack.PortalHSAID, Pepper: []byte(event.DevelopmentPepper), Now: time.Now,
-	})
+// newPortal makes the residents' side: the portal, and what is decided there on its way to Kafka and back.
+func (s *devServices) newPortal(ctx context.Context, persons []mockregister.TestPerson) error {
+	pool, err := s.as(ctx, pgschema.RolePortal)
 	if err != nil {
 		return err
 	}
-	config, err := s.stack.Certificates.ClientTLS(devstack.WorkerCertificate)
+	tls, err := s.stack.Certificates.ClientTLS(devstack.PortalCertificate)
 	if err != nil {
 		return fmt.Errorf("read the portal's certificate: %w", err)
 	}
-	view, err := newRegisterView(s.stack.Endpoints().Register, config)
-	if err != nil {
-		return err
-	}
-	if s.portal, err = newPortal(s.consent, view, persons, s.log.With("service", "portal")); err != nil {
-		return err
-	}
-	s.messages, err = messenger.New(messenger.Config{
-		Kafka: stream.Config{Brokers: []string{s.stack.Endpoints().Kafka}}, Pool: s.pool, Store: s.consent, Log: s.log.With("service", "messenger"),
-		Told: s.portal.Told,
+	key := sha256.Sum256([]byte(event.DevelopmentPepper + " portal")) // published, as the pepper of development is
+	s.portal, err = newPortal(portalParts{
+		Pool: pool, Kafka: s.kafka(), Source: "urn:hsaid:" + devstack.PortalHSAID, Pepper: []byte(event.DevelopmentPepper),
+		Register: config.RegisterClient{URL: s.stack.Endpoints().Register, LogicalAddress: registerAddress, TLS: tls, Codes: register.DefaultCodes()},
+		Key:      key[:], Persons: config.TestPersons(persons), Now: time.Now, Log: s.log.With("service", "portal"),
 	})
 	return err
 }
@@ -132,10 +161,10 @@ func (s *devServices) runAll(ctx context.Context, ready func() error) error {
 	ports := s.stack.Ports
 	serve(run.Server{Name: "register", Listener: ports.Register, Handler: s.register.Handler(), TLS: registerTLS})
 	serve(run.Server{Name: "ops", Listener: ports.Ops, Handler: s.ops().Handler()})
-	serve(run.Server{Name: "portal", Listener: ports.Portal, Handler: s.portal.Handler()})
-	context.AfterFunc(ctx, s.portal.Drain) // pages that wait for news must not hold up the end
+	serve(run.Server{Name: "portal", Listener: ports.Portal, Handler: s.portal.pages.Handler()})
+	context.AfterFunc(ctx, s.portal.pages.Drain) // pages that wait for news must not hold up the end
 	group.Go(func() error { return s.worker.Run(ctx) })
-	group.Go(func() error { return s.messages.Run(ctx) })
+	group.Go(func() error { return s.portal.messages.Run(ctx) })
 	group.Go(func() error { return s.watchPostgres(ctx) })
 	group.Go(func() error {
 		s.awaitWorker(ctx)
@@ -161,7 +190,7 @@ func (s *devServices) awaitWorker(ctx context.Context) {
 }
 
 func (s *devServices) ops() run.Ops {
-	checks := map[string]run.Check{"postgres": s.pool.Ping, "worker": s.worker.Check}
+	checks := map[string]run.Check{"postgres": s.owner.Ping, "worker": s.worker.Check}
 	return run.Ops{Checks: checks, Metrics: s.metrics, Now: time.Now, Log: s.log}
 }
 

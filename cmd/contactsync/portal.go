@@ -2,50 +2,105 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/tls"
+	"errors"
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"contactsync/cmd/internal/config"
+	"contactsync/cmd/internal/messenger"
+	"contactsync/cmd/internal/run"
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
-	"contactsync/consent/event"
 	"contactsync/consent/portal"
-	"contactsync/contracts/mockregister"
+	"contactsync/consent/stream"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 	"contactsync/sync/register"
 )
 
-// mostPersons bounds the list one may choose a test person from: the named ones come first.
-const mostPersons = 100
+func portalCommand() *cobra.Command {
+	return serviceCommand("portal", "Run the residents' pages, and the relay of their decisions",
+		"Serves the residents' pages, publishes what is decided there to Kafka, and reads back how it ended.",
+		config.ReadPortal, runPortal)
+}
 
-// newPortal makes the residents' portal of dev. Its key is published, as the pepper of development is.
-func newPortal(store *consentpg.Store, view portal.Register, persons []mockregister.TestPerson, log *slog.Logger) (*portal.Portal, error) {
-	shown := make([]portal.Person, 0, mostPersons)
-	for _, p := range persons[:min(len(persons), mostPersons)] {
-		shown = append(shown, portal.Person{Name: p.Name, State: p.State, ID: contact.KnownPersonID(p.Root, p.Extension)})
+func runPortal(ctx context.Context, c config.Portal, command *cobra.Command) error {
+	p, err := newProcess(ctx, "portal", c.Common, consentpg.Schema(), command)
+	if err != nil {
+		return err
 	}
-	key := sha256.Sum256([]byte(event.DevelopmentPepper + " portal"))
-	return portal.New(portal.Config{
-		Store: store, Register: view, Persons: func() []portal.Person { return shown }, Key: key[:], Now: time.Now, Log: log,
-	})
+	pages, err := listen(c.Listen, "PORTAL_LISTEN")
+	if err != nil {
+		return errors.Join(err, p.ops.Close())
+	}
+	s, err := newPortal(portalParts{Pool: p.pool, Kafka: c.Kafka, Source: c.Source, Pepper: c.Pepper, Register: c.Register,
+		Key: c.Key, Secure: c.Secure, Persons: c.Persons, Now: p.clock.Now, Log: p.log})
+	if err != nil {
+		return err
+	}
+	// Without Kafka or the register a No is still taken, and carried out later: neither takes the pages out of service.
+	p.serveOps(map[string]run.Check{}, map[string]run.Check{"register": run.Reachable(c.Register.URL, c.Register.TLS)})
+	p.serve(run.Server{Name: "portal", Listener: pages, Handler: s.pages.Handler()})
+	context.AfterFunc(p.ctx, s.pages.Drain) // pages that wait for news must not hold up the end
+	return p.run(s.messages.Run)
+}
+
+// portalParts are what a portal is made of.
+type portalParts struct {
+	Pool     *pgxpool.Pool
+	Kafka    stream.Config
+	Source   string
+	Pepper   []byte
+	Register config.RegisterClient
+	Key      []byte
+	Secure   bool
+	Persons  []portal.Person
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// portalService is the residents' pages, and what carries decisions to Kafka and outcomes back.
+type portalService struct {
+	pages    *portal.Portal
+	messages *messenger.Messenger
+}
+
+func newPortal(c portalParts) (portalService, error) {
+	var s portalService
+	store, err := consentpg.New(consentpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper, Now: c.Now})
+	if err != nil {
+		return s, err
+	}
+	adapter, err := registerReader(c.Register, 8)
+	if err != nil {
+		return s, err
+	}
+	s.pages, err = portal.New(portal.Config{Store: store, Register: registerView{adapter}, Persons: func() []portal.Person { return c.Persons },
+		Key: c.Key, Secure: c.Secure, Now: c.Now, Log: c.Log})
+	if err != nil {
+		return s, err
+	}
+	s.messages, err = messenger.New(messenger.Config{Kafka: c.Kafka, Pool: c.Pool, Store: store, Log: c.Log, Told: s.pages.Told})
+	return s, err
+}
+
+// registerReader reads from the register, for people to look at.
+func registerReader(c config.RegisterClient, connections int) (*register.PersonV4, error) {
+	reads, _ := register.HTTPClients(c.TLS, connections)
+	client, err := personv4.NewClient(personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
+		BaseURL: c.URL, LogicalAddress: c.LogicalAddress, HTTP: reads}})
+	if err != nil {
+		return nil, err
+	}
+	return register.NewPersonV4(register.PersonV4Config{Reads: client, Writes: client, Codes: c.Codes,
+		Observe: func(string, string, string, time.Duration) {}})
 }
 
 // registerView shows the portal what the register holds, over the contract.
 type registerView struct{ register *register.PersonV4 }
-
-func newRegisterView(url string, config *tls.Config) (portal.Register, error) {
-	reads, _ := register.HTTPClients(config, 8)
-	client, err := personv4.NewClient(personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
-		BaseURL: url, LogicalAddress: registerAddress, HTTP: reads}})
-	if err != nil {
-		return nil, err
-	}
-	adapter, err := register.NewPersonV4(register.PersonV4Config{Reads: client, Writes: client, Codes: register.DefaultCodes(),
-		Observe: func(string, string, string, time.Duration) {}})
-	return registerView{adapter}, err
-}
 
 // Held implements portal.Register.
 func (v registerView) Held(ctx context.Context, p contact.PersonID) (map[contact.Channel][]portal.Entry, error) {

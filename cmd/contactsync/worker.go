@@ -2,37 +2,49 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"fmt"
-	"log/slog"
+	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
 
+	"contactsync/cmd/internal/config"
+	"contactsync/cmd/internal/run"
 	"contactsync/cmd/internal/worker"
-	"contactsync/consent/event"
-	"contactsync/consent/stream"
+	"contactsync/sync/push"
 	"contactsync/sync/syncpg"
 )
 
-// workerConfig is what a worker needs from its surroundings.
-type workerConfig struct {
-	Pool        *pgxpool.Pool
-	Kafka       string // host:port
-	RegisterURL string // https URL without a path
-	RegisterTLS *tls.Config
-	Metrics     *prometheus.Registry
-	Log         *slog.Logger
+func workerCommand() *cobra.Command {
+	return serviceCommand("worker", "Run a sync worker: Kafka in, register out",
+		"Reads decisions from Kafka, brings the register in line with them, and publishes how each one ended. Any number of\n"+
+			"workers may run side by side, and may be added or killed at any time.",
+		config.ReadWorker, runWorker)
 }
 
-// newWorker brings the schema up to date and puts a worker together, with the published development pepper.
-func newWorker(ctx context.Context, c workerConfig, hsaID string) (*worker.Worker, error) {
-	if err := syncpg.Migrate(ctx, c.Pool); err != nil {
-		return nil, fmt.Errorf("prepare the worker's schema: %w", err)
+func runWorker(ctx context.Context, c config.Worker, command *cobra.Command) error {
+	p, err := newProcess(ctx, "worker", c.Common, syncpg.Schema(), command)
+	if err != nil {
+		return err
 	}
-	return worker.New(worker.Config{
-		Kafka: stream.Config{Brokers: []string{c.Kafka}}, Pool: c.Pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + hsaID,
-		RegisterURL: c.RegisterURL, LogicalAddress: registerAddress, TLS: c.RegisterTLS,
-		Log: c.Log, Metrics: c.Metrics,
+	w, err := worker.New(worker.Config{
+		Kafka: c.Kafka, Pool: p.pool, Pepper: c.Pepper, Source: c.Source, Now: p.clock.Now, Lease: c.Lease,
+		RegisterURL: c.Register.URL, LogicalAddress: c.Register.LogicalAddress, TLS: c.Register.TLS, Codes: c.Register.Codes,
+		Log: p.log, Metrics: p.metrics,
+		Push: push.Config{Concurrency: c.Concurrency, CallTimeout: c.CallTimeout, ReadLag: c.ReadLag,
+			VersionSettle: c.VersionSettle, VersionZone: swedishTime()},
 	})
+	if err != nil {
+		return err
+	}
+	p.serveOps(map[string]run.Check{"partitions": w.Check},
+		map[string]run.Check{"register": run.Reachable(c.Register.URL, c.Register.TLS)})
+	return p.run(w.Run)
+}
+
+// swedishTime is the zone of the register's versions. The binary brings it along.
+func swedishTime() *time.Location {
+	zone, err := time.LoadLocation("Europe/Stockholm")
+	if err != nil {
+		panic(err) // mockregister and portal embed the zones
+	}
+	return zone
 }

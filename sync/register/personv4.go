@@ -8,6 +8,7 @@ package register
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -47,15 +48,26 @@ func NewPersonV4(c PersonV4Config) (*PersonV4, error) {
 	if c.Reads == nil || c.Writes == nil || c.Observe == nil {
 		return nil, errors.New("personv4 adapter: Reads, Writes and Observe are required")
 	}
+	if err := CheckCodes(c.Codes); err != nil {
+		return nil, fmt.Errorf("personv4 adapter: %w", err)
+	}
+	return &PersonV4{c}, nil
+}
+
+// CheckCodes tells what is wrong with the pairs of the channels, if anything is.
+func CheckCodes(codes map[contact.Channel]Code) error {
 	seen := map[Code]bool{}
 	for _, channel := range contact.Channels {
-		code := c.Codes[channel]
+		code := codes[channel]
 		if code.Type == "" || code.Use == "" || seen[code] {
-			return nil, errors.New("personv4 adapter: each channel needs a (type, use) pair of its own")
+			return errors.New("each channel needs a (type, use) pair of its own")
 		}
 		seen[code] = true
 	}
-	return &PersonV4{c}, nil
+	if len(codes) != len(seen) {
+		return errors.New("there is a pair for what is no channel")
+	}
+	return nil
 }
 
 // Read implements push.Register.

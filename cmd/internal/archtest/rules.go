@@ -32,7 +32,7 @@ func projectRules() rules {
 			},
 			"sync": {"plan", "intake", "push", "register", "reconcile", "syncpg", "support", "desk"},
 			"cmd": {
-				"internal/run", "internal/devstack", "internal/worker", "internal/messenger", "contactsync", "internal/archtest", "internal/e2e",
+				"internal/run", "internal/config", "internal/database", "internal/devstack", "internal/worker", "internal/messenger", "contactsync", "internal/archtest", "internal/e2e",
 			},
 		},
 		forTests: []string{"consent/pgtest", "consent/webtest", "contracts/contracttest", "cmd/internal/archtest", "cmd/internal/e2e"},

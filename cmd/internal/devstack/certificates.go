@@ -15,7 +15,7 @@ import (
 // HSA-ids of the clients that get a certificate.
 const (
 	WorkerHSAID   = "SE2321000016-CSW1" // the sync worker: reads and writes, protected persons too
-	PortalHSAID   = "SE2321000016-CSP1" // the residents' portal, in its events; it has no certificate
+	PortalHSAID   = "SE2321000016-CSP1" // the residents' portal: reads, protected persons too
 	JournalHSAID  = "SE2321000016-CSJ1" // a care system: reads, protected persons too
 	StrangerHSAID = "SE2321000016-CSX1" // is known, and allowed nothing
 	registerHSAID = "SE2321000016-CSR1"
@@ -24,6 +24,7 @@ const (
 // Names of certificates: NAME.pem and NAME-key.pem in the folder tls.
 const (
 	WorkerCertificate   = "worker"
+	PortalCertificate   = "portal"
 	JournalCertificate  = "journal"
 	StrangerCertificate = "stranger"
 	registerCertificate = "register"
@@ -36,8 +37,19 @@ type Certificates struct {
 	ca  *testca.CA
 }
 
-// prepareCertificates makes what is missing or no longer fits together, such as after a crash in between.
-func prepareCertificates(dir string, now time.Time) (*Certificates, error) {
+// Holder is whom a certificate is for.
+type Holder struct{ Name, HSAID string }
+
+// Holders lists the register and its callers.
+func Holders() []Holder {
+	return []Holder{
+		{registerCertificate, registerHSAID}, {WorkerCertificate, WorkerHSAID}, {PortalCertificate, PortalHSAID},
+		{JournalCertificate, JournalHSAID}, {StrangerCertificate, StrangerHSAID},
+	}
+}
+
+// PrepareCertificates makes what is missing or no longer fits together, such as after a crash in between.
+func PrepareCertificates(dir string, now time.Time) (*Certificates, error) {
 	c := &Certificates{dir: dir}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, folderFault(dir, err)
@@ -45,15 +57,14 @@ func prepareCertificates(dir string, now time.Time) (*Certificates, error) {
 	if err := c.prepareAuthority(now); err != nil {
 		return nil, fmt.Errorf("prepare the test certificate authority: %w", err)
 	}
-	hosts := []string{"localhost", "127.0.0.1", "::1"}
-	err := errors.Join(
-		c.prepare(registerCertificate, registerHSAID, now, hosts...),
-		c.prepare(WorkerCertificate, WorkerHSAID, now),
-		c.prepare(JournalCertificate, JournalHSAID, now),
-		c.prepare(StrangerCertificate, StrangerHSAID, now),
-	)
-	if err != nil {
-		return nil, fmt.Errorf("prepare test certificates: %w", err)
+	for _, h := range Holders() {
+		var hosts []string
+		if h.Name == registerCertificate {
+			hosts = []string{"localhost", "127.0.0.1", "::1"}
+		}
+		if err := c.prepare(h.Name, h.HSAID, now, hosts...); err != nil {
+			return nil, fmt.Errorf("prepare test certificates: %w", err)
+		}
 	}
 	return c, nil
 }

@@ -332,7 +332,7 @@ func folder(t *testing.T) *Folder {
 
 func prepare(t *testing.T, dir string, now time.Time) *Certificates {
 	t.Helper()
-	c, err := prepareCertificates(dir, now)
+	c, err := PrepareCertificates(dir, now)
 	if err != nil {
 		t.Fatal(err)
 	}

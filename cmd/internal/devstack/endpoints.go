@@ -2,6 +2,7 @@ package devstack
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"net/url"
 	"os"
@@ -23,6 +24,17 @@ type Endpoints struct {
 	Register string `json:"register"` // https URL, mutual TLS
 	Kafka    string `json:"kafka"`    // host:port
 	Postgres string `json:"postgres"` // URL of the owner, with the password
+}
+
+// PostgresAs is the URL of a role, which has the owner's password here.
+func (e Endpoints) PostgresAs(role string) (string, error) {
+	u, err := url.Parse(e.Postgres)
+	if err != nil {
+		return "", errors.New("the address of PostgreSQL cannot be read") // it holds the password
+	}
+	password, _ := u.User.Password()
+	u.User = url.UserPassword(role, password)
+	return u.String(), nil
 }
 
 // ReadEndpoints reads where the stack on a data folder is, or was.

@@ -67,7 +67,7 @@ func Start(ctx context.Context, cfg Config) (_ *Stack, err error) {
 	if s.Ports, err = openPorts(ctx, cfg.PortBase, s.Folder.lastEndpoints()); err != nil {
 		return nil, err
 	}
-	if s.Certificates, err = prepareCertificates(s.Folder.join("tls"), cfg.Now()); err != nil {
+	if s.Certificates, err = PrepareCertificates(s.Folder.join("tls"), cfg.Now()); err != nil {
 		return nil, err
 	}
 	if s.Postgres, err = s.startPostgres(ctx, cfg); err != nil {

@@ -21,6 +21,7 @@ import (
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
 	"contactsync/consent/stream"
+	"contactsync/sync/register"
 )
 
 // TestWorkersSideBySide lets a second worker come and go beside dev's own while decisions arrive: what both did together is
@@ -57,7 +58,7 @@ func (c *crash) secondWorker() (stop func()) {
 	w, err := worker.New(worker.Config{
 		Kafka: stream.Config{Brokers: []string{c.dev.Endpoints.Kafka}}, Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:SE2321000016-CSW2",
 		RegisterURL: c.dev.Endpoints.Register, LogicalAddress: "SE165565594230-1000", TLS: certificate.(*http.Transport).TLSClientConfig,
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: prometheus.NewRegistry(),
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: prometheus.NewRegistry(), Codes: register.DefaultCodes(), Now: time.Now,
 	})
 	if err != nil {
 		c.t.Fatal(err)

@@ -24,7 +24,10 @@ type Check func(context.Context) error
 
 // Ops serves /livez (the process answers), /readyz (all checks hold) and /metrics.
 type Ops struct {
-	Checks  map[string]Check // by the part's name
+	Checks map[string]Check // by the part's name
+	// Beside are parts that the process can do without for a while. They are told of by /readyz, which answers 200 all the same:
+	// else an outage of one part would take out others that keep their promises without it.
+	Beside  map[string]Check
 	Metrics *prometheus.Registry
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -34,48 +37,73 @@ type Ops struct {
 func (o Ops) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.Handle("GET /readyz", &readiness{ops: o})
+	mux.Handle("GET /readyz", &readiness{ops: o, trouble: Trouble{Log: o.Log, Now: o.Now}})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
 	return mux
 }
 
 // readiness runs the checks at most once a second, whoever asks how often.
 type readiness struct {
-	ops    Ops
-	mu     sync.Mutex
-	asked  time.Time
-	faulty []string
+	ops            Ops
+	trouble        Trouble
+	mu             sync.Mutex
+	asked          time.Time
+	faulty, beside []string
 }
 
 func (r *readiness) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	faulty := r.answer(request.Context())
-	if len(faulty) > 0 {
-		http.Error(w, fmt.Sprintf("not ready: %v", faulty), http.StatusServiceUnavailable)
-		return
+	faulty, beside := r.answer(request.Context())
+	switch {
+	case len(faulty) > 0:
+		http.Error(w, fmt.Sprintf("not ready: %v", append(faulty, beside...)), http.StatusServiceUnavailable)
+	case len(beside) > 0:
+		fmt.Fprintf(w, "ok, without %v\n", beside)
+	default:
+		fmt.Fprintln(w, "ok")
 	}
-	fmt.Fprintln(w, "ok")
 }
 
-func (r *readiness) answer(ctx context.Context) []string {
+func (r *readiness) answer(ctx context.Context) (faulty, beside []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := r.ops.Now(); r.asked.IsZero() || now.Sub(r.asked) >= checkedFor {
 		// An answer is for the next caller too, so this one's going away does not spoil it.
-		r.asked, r.faulty = now, r.check(context.WithoutCancel(ctx))
+		r.check(context.WithoutCancel(ctx))
+		r.asked = now
 	}
-	return r.faulty
+	return r.faulty, r.beside
 }
 
-// check returns the names of the parts that are not there. Why stands in the log, not in the answer.
-func (r *readiness) check(ctx context.Context) []string {
+// check asks all parts side by side, so that one that is silent does not use up the time of another. Why a part is not there
+// stands in the log, not in the answer.
+func (r *readiness) check(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	var faulty []string
-	for _, name := range slices.Sorted(maps.Keys(r.ops.Checks)) {
-		if err := r.ops.Checks[name](ctx); err != nil {
-			r.ops.Log.Warn("not ready", "part", name, "error", err.Error())
-			faulty = append(faulty, name)
+	all := map[string]Check{}
+	maps.Copy(all, r.ops.Checks)
+	maps.Copy(all, r.ops.Beside)
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	found := map[string]error{}
+	for name, ask := range all {
+		asking.Go(func() {
+			err := ask(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			found[name] = err
+		})
+	}
+	asking.Wait()
+	r.faulty, r.beside = nil, nil
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		r.trouble.Tell(name, found[name])
+		_, needed := r.ops.Checks[name]
+		switch {
+		case found[name] == nil:
+		case needed:
+			r.faulty = append(r.faulty, name)
+		default:
+			r.beside = append(r.beside, name)
 		}
 	}
-	return faulty
 }

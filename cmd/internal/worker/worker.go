@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"contactsync/consent/contact"
 	"contactsync/consent/eservice"
 	"contactsync/consent/event"
 	"contactsync/consent/outbox"
@@ -31,13 +32,16 @@ import (
 // Config of a worker. All fields are required unless they say otherwise.
 type Config struct {
 	Kafka          stream.Config
-	Pool           *pgxpool.Pool  // on a database with the schema "sync"
-	Pepper         []byte         // of the pseudonyms
-	Source         string         // this worker in its outcomes, urn:hsaid:…
-	RegisterURL    string         // https://host:port
-	LogicalAddress string         // of the register
-	TLS            *tls.Config    // with the worker's client certificate
-	Rules          eservice.Rules // may be nil: every e-service may speak for residents and guardians
+	Pool           *pgxpool.Pool // on a database with the schema "sync"
+	Pepper         []byte        // of the pseudonyms
+	Source         string        // this worker in its outcomes, urn:hsaid:…
+	RegisterURL    string        // https://host:port
+	LogicalAddress string        // of the register
+	TLS            *tls.Config   // with the worker's client certificate
+	Codes          map[contact.Channel]register.Code
+	Now            func() time.Time // whose verdicts on clocks count; not for measuring
+	Lease          time.Duration    // of a claimed person; zero takes the store's default
+	Rules          eservice.Rules   // may be nil: every e-service may speak for residents and guardians
 	Log            *slog.Logger
 	Metrics        prometheus.Registerer
 	// Push holds settings of the pusher; what it works on is set here.
@@ -58,11 +62,11 @@ type Worker struct {
 
 // New puts a worker together; nothing runs yet.
 func New(c Config) (_ *Worker, err error) {
-	if c.Log == nil || c.Metrics == nil || c.TLS == nil {
-		return nil, errors.New("worker: Log, Metrics and TLS are required")
+	if c.Log == nil || c.Metrics == nil || c.TLS == nil || c.Now == nil {
+		return nil, errors.New("worker: Log, Metrics, TLS and Now are required")
 	}
 	w := &Worker{Config: c}
-	store, err := syncpg.New(syncpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper})
+	store, err := syncpg.New(syncpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper, Lease: c.Lease})
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +83,7 @@ func New(c Config) (_ *Worker, err error) {
 	if w.pusher, err = w.newPusher(store, m); err != nil {
 		return nil, errors.Join(err, w.publisher.Close())
 	}
-	w.intake, err = intake.New(intake.Config{Store: store, Log: c.Log, Now: time.Now, Rules: c.Rules, Taken: w.pusher.Wake, Counted: m.countRecord,
+	w.intake, err = intake.New(intake.Config{Store: store, Log: c.Log, Now: c.Now, Rules: c.Rules, Taken: w.pusher.Wake, Counted: m.countRecord,
 		Lost: func(l stream.Loss) { m.lost.Add(float64(max(1, l.To-l.From))) }})
 	return w, err
 }
@@ -97,7 +101,7 @@ func (w *Worker) newPusher(store *syncpg.Store, m *metrics) (*push.Pusher, error
 }
 
 func (w *Worker) adapter(m *metrics) (*register.PersonV4, error) {
-	reads, writes := register.HTTPClients(w.TLS, 32)
+	reads, writes := register.HTTPClients(w.TLS, max(32, w.Push.Concurrency))
 	client := func(h *http.Client) (*personv4.Client, error) {
 		return personv4.NewClient(personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
 			BaseURL: w.RegisterURL, LogicalAddress: w.LogicalAddress, HTTP: h}})
@@ -108,7 +112,7 @@ func (w *Worker) adapter(m *metrics) (*register.PersonV4, error) {
 		return nil, fmt.Errorf("register: %w", err)
 	}
 	return register.NewPersonV4(register.PersonV4Config{Reads: readClient, Writes: writeClient,
-		Codes: register.DefaultCodes(), Observe: m.observeCall})
+		Codes: w.Codes, Observe: m.observeCall})
 }
 
 // Check tells whether the worker has taken over its partitions; before that it reads and pushes nothing.

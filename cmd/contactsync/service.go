@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"contactsync/cmd/internal/config"
+	"contactsync/cmd/internal/database"
+	"contactsync/cmd/internal/run"
+	"contactsync/consent/pgschema"
+)
+
+// configured reads a command's variables and reports everything that is wrong with them at once, as a usage error.
+func configured[T any](read func(*config.Reader) T) (T, error) {
+	r := config.NewReader(os.Environ())
+	c := read(r)
+	if err := r.Err(config.KnownNames()...); err != nil {
+		return c, usageError{err}
+	}
+	return c, nil
+}
+
+// serviceCommand is a subcommand that runs one service until it is told to end.
+func serviceCommand[T any](use, short, long string, read func(*config.Reader) T, serve func(context.Context, T, *cobra.Command) error) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Args: cobra.NoArgs,
+		Long: long + "\n\nIt is told what it needs by CONTACTSYNC_ variables: `contactsync check-config " + use + "` lists and judges them.\n" +
+			"What is not there yet is waited for, and the log says what. SIGTERM ends it in good order.",
+		RunE: func(c *cobra.Command, _ []string) error {
+			settings, err := configured(read)
+			if err != nil {
+				return err
+			}
+			err = serve(c.Context(), settings, c)
+			if c.Context().Err() != nil && errors.Is(err, context.Canceled) {
+				return nil
+			}
+			return err
+		},
+	}
+}
+
+// process is what every service stands on.
+type process struct {
+	config.Common
+	log     *slog.Logger
+	metrics *prometheus.Registry
+	pool    *pgxpool.Pool
+	clock   *database.Clock
+	group   *errgroup.Group
+	ctx     context.Context // of the group; process lives no longer than the function that made it
+	ops     net.Listener
+	schema  pgschema.Schema
+}
+
+// newProcess opens the ops listener and makes a pool, which does not connect yet.
+func newProcess(ctx context.Context, service string, c config.Common, schema pgschema.Schema, command *cobra.Command) (*process, error) {
+	log := slog.New(slog.NewJSONHandler(command.ErrOrStderr(), &slog.HandlerOptions{Level: c.LogLevel})).With("service", service)
+	p := &process{Common: c, log: log, metrics: newMetrics(), schema: schema}
+	var err error
+	if p.ops, err = listen(c.Ops, "OPS_LISTEN"); err != nil {
+		return nil, err
+	}
+	if p.pool, err = pgxpool.NewWithConfig(ctx, c.Postgres); err != nil {
+		return nil, errors.Join(err, p.ops.Close())
+	}
+	p.clock = database.NewClock(p.pool, log, time.Now)
+	offset := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "contactsync_clock_behind_seconds",
+		Help: "What this machine's clock lacks against PostgreSQL's."}, func() float64 { return p.clock.Offset().Seconds() })
+	p.metrics.MustRegister(offset)
+	p.group, p.ctx = errgroup.WithContext(ctx)
+	return p, nil
+}
+
+func newMetrics() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+func listen(address, variable string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("open CONTACTSYNC_%s: %w", variable, err)
+	}
+	return l, nil
+}
+
+// serveOps answers probes from now on. PostgreSQL is needed by every service.
+func (p *process) serveOps(needed, beside map[string]run.Check) {
+	needed["postgres"] = database.Ready(p.pool, p.schema)
+	ops := run.Ops{Checks: needed, Beside: beside, Metrics: p.metrics, Now: time.Now, Log: p.log}
+	p.serve(run.Server{Name: "ops", Listener: p.ops, Handler: ops.Handler()})
+}
+
+func (p *process) serve(s run.Server) {
+	s.Log = p.log
+	p.group.Go(func() error { return run.Serve(p.ctx, s) })
+}
+
+// run does the work once PostgreSQL is fit for it, and waits for everything to end.
+func (p *process) run(work func(context.Context) error) error {
+	defer p.pool.Close()
+	p.group.Go(func() error {
+		if err := run.Await(p.ctx, p.log, "postgres", database.Ready(p.pool, p.schema)); err != nil {
+			return err
+		}
+		if err := run.Await(p.ctx, p.log, "clock", p.clock.Measure); err != nil {
+			return err
+		}
+		p.group.Go(func() error { p.clock.Run(p.ctx); return nil })
+		p.log.Info("started", "build", buildVersion())
+		return work(p.ctx)
+	})
+	err := p.group.Wait()
+	p.log.Info("ended")
+	return err
+}

@@ -1,0 +1,74 @@
+package config
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"contactsync/consent/pgschema"
+	"contactsync/consent/stream"
+)
+
+// Migrate is what `migrate` reads.
+type Migrate struct {
+	Postgres  *pgxpool.Config
+	Passwords map[string]string // by role; a role without one cannot log in by itself
+}
+
+// ReadMigrate reads the variables of `migrate`; the reader has the faults.
+func ReadMigrate(r *Reader) Migrate {
+	m := Migrate{Postgres: readPostgres(r, "the owner"), Passwords: map[string]string{}}
+	for _, v := range []struct{ name, role string }{
+		{"PORTAL_DB_PASSWORD", pgschema.RolePortal}, {"WORKER_DB_PASSWORD", pgschema.RoleWorker},
+		{"SUPPORT_DB_PASSWORD", pgschema.RoleSupport}, {"REGISTER_DB_PASSWORD", pgschema.RoleRegister},
+	} {
+		password := r.Text(Variable{Name: v.name, Optional: true, Secret: true,
+			Meaning: "lets " + v.role + " log in with this password; without it, make a login role of your own a member of it"})
+		if password != "" {
+			m.Passwords[v.role] = password
+		}
+	}
+	return m
+}
+
+// ReadTopics reads the variables of `topics`; the reader has the faults.
+func ReadTopics(r *Reader) stream.Config { return readKafka(r) }
+
+// readers of all services, by the name of their subcommand.
+func readers() map[string]func(*Reader) {
+	return map[string]func(*Reader){
+		"portal":   func(r *Reader) { ReadPortal(r) },
+		"worker":   func(r *Reader) { ReadWorker(r) },
+		"register": func(r *Reader) { ReadRegister(r) },
+		"migrate":  func(r *Reader) { ReadMigrate(r) },
+		"topics":   func(r *Reader) { ReadTopics(r) },
+	}
+}
+
+// Services are the subcommands that are told what they need by variables.
+func Services() []string { return slices.Sorted(maps.Keys(readers())) }
+
+// Of reads the variables of a service and returns them as they are set, with everything that is wrong with them; false if there
+// is no such service.
+func Of(service string, environ []string) ([]Setting, error, bool) {
+	read, known := readers()[service]
+	if !known {
+		return nil, nil, false
+	}
+	r := NewReader(environ)
+	read(r)
+	return r.Settings(), r.Err(KnownNames()...), true
+}
+
+// KnownNames lists every variable, of whatever service or command, without its prefix.
+func KnownNames() []string {
+	names := []string{"POSTGRES_BIN", "PEPPER", "REGISTER_ADMIN_URL"}
+	for _, read := range readers() {
+		r := NewReader(nil)
+		read(r)
+		names = append(names, r.Names()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

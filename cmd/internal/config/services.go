@@ -1,0 +1,249 @@
+package config
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/portal"
+	"contactsync/consent/stream"
+	"contactsync/contracts/mockregister"
+	"contactsync/sync/register"
+)
+
+// Common is what every service reads.
+type Common struct {
+	LogLevel slog.Level
+	Ops      string // host:port
+	Postgres *pgxpool.Config
+}
+
+func readCommon(r *Reader, role string) Common {
+	c := Common{Ops: r.Address(Variable{Name: "OPS_LISTEN", Default: "127.0.0.1:9400", Meaning: "host:port of /livez, /readyz and /metrics"})}
+	level := r.Choice(Variable{Name: "LOG_LEVEL", Default: "info", Meaning: "debug, info, warn or error"}, "debug", "info", "warn", "error")
+	_ = c.LogLevel.UnmarshalText([]byte(level)) // one of the words
+	c.Postgres = readPostgres(r, role)
+	return c
+}
+
+// poolSize is enough for 16 pushes and 12 partitions; a portal needs less.
+const poolSize = 24
+
+func readPostgres(r *Reader, role string) *pgxpool.Config {
+	v := Variable{Name: "POSTGRES_URL", Meaning: "postgres://USER@host:port/database of a user with the rights of " + role}
+	u := r.URL(v, "postgres", "postgresql")
+	password := r.Text(Variable{Name: "POSTGRES_PASSWORD", Optional: true, Secret: true, Meaning: "the user's password, if the address has none"})
+	if u == nil {
+		return nil
+	}
+	if _, inAddress := u.User.Password(); inAddress {
+		r.Faultf(v, "holds a password: give that as POSTGRES_PASSWORD_FILE, as addresses are shown")
+		return nil
+	}
+	c, err := pgxpool.ParseConfig(u.String())
+	if err != nil {
+		r.Faultf(v, "is no address of PostgreSQL")
+		return nil
+	}
+	if !strings.Contains(u.RawQuery, "pool_max_conns") {
+		c.MaxConns = poolSize
+	}
+	if password != "" {
+		c.ConnConfig.Password = password
+	}
+	c.ConnConfig.ConnectTimeout = 3 * time.Second
+	return c
+}
+
+func readKafka(r *Reader) stream.Config {
+	return stream.Config{
+		Brokers: r.Addresses(Variable{Name: "KAFKA_BROKERS", Meaning: "host:port of Kafka brokers, separated by commas"}),
+		Prefix:  r.Text(Variable{Name: "KAFKA_PREFIX", Optional: true, Meaning: "begins the names of all topics and groups, where several installations share a cluster"}),
+	}
+}
+
+func readIdentity(r *Reader) (source string, pepper []byte) {
+	hsaID := r.Text(Variable{Name: "HSA_ID", Meaning: "this system's HSA-id, the source of its events"})
+	v := Variable{Name: "PEPPER", Secret: true, Meaning: "at least 32 characters, the same for portal, worker and support: keys the pseudonyms"}
+	text := r.Text(v)
+	if text != "" && len(text) < 32 {
+		r.Faultf(v, "is shorter than 32 characters")
+	}
+	return "urn:hsaid:" + hsaID, []byte(text)
+}
+
+// RegisterClient is how the register is reached.
+type RegisterClient struct {
+	URL            string
+	LogicalAddress string
+	TLS            *tls.Config
+	Codes          map[contact.Channel]register.Code
+}
+
+func readRegisterClient(r *Reader) RegisterClient {
+	c := RegisterClient{}
+	if u := r.URL(Variable{Name: "REGISTER_URL", Meaning: "https://host:port of the register"}, "https"); u != nil {
+		c.URL = u.String()
+	}
+	c.LogicalAddress = r.Text(Variable{Name: "REGISTER_LOGICAL_ADDRESS", Default: "SE165565594230-1000", Meaning: "HSA-id by which the register is addressed"})
+	c.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	ca := Variable{Name: "REGISTER_CA", Meaning: "certificates (PEM) of the authority that the register's own is from"}
+	c.TLS.RootCAs = r.authorities(ca, r.Text(ca))
+	cert := Variable{Name: "REGISTER_CERT", Meaning: "our client certificate (PEM), with its chain"}
+	key := Variable{Name: "REGISTER_KEY", Secret: true, Meaning: "the key (PEM) of our client certificate"}
+	c.TLS.Certificates = r.certificate(cert, key)
+	c.Codes = readCodes(r)
+	return c
+}
+
+// readCodes: the national code system is not public, so the pairs are configuration.
+func readCodes(r *Reader) map[contact.Channel]register.Code {
+	v := Variable{Name: "REGISTER_CODES", Default: "mobile=tel/mobile,email=mail/personal",
+		Meaning: "contactType/use of the resident's own entry, for each channel"}
+	codes := map[contact.Channel]register.Code{}
+	for _, item := range r.List(v) {
+		channel, pair, _ := strings.Cut(item, "=")
+		kind, use, _ := strings.Cut(pair, "/")
+		codes[contact.Channel(channel)] = register.Code{Type: kind, Use: use}
+	}
+	if err := register.CheckCodes(codes); err != nil {
+		r.Faultf(v, "gives no pair of its own to each of mobile and email")
+		return nil
+	}
+	return codes
+}
+
+// Worker is what the service `worker` reads.
+type Worker struct {
+	Common
+	Kafka         stream.Config
+	Source        string
+	Pepper        []byte
+	Register      RegisterClient
+	ReadLag       time.Duration
+	VersionSettle time.Duration
+	Concurrency   int
+	Lease         time.Duration
+	CallTimeout   time.Duration
+}
+
+// ReadWorker reads the worker's variables; the reader has the faults.
+func ReadWorker(r *Reader) Worker {
+	w := Worker{Common: readCommon(r, "contactsync_worker"), Kafka: readKafka(r), Register: readRegisterClient(r)}
+	w.Source, w.Pepper = readIdentity(r)
+	w.ReadLag = r.Duration(Variable{Name: "REGISTER_READ_LAG", Default: "3s", Meaning: "how late a write may show in the register's reads"}, 0, time.Minute)
+	w.VersionSettle = r.Duration(Variable{Name: "REGISTER_VERSION_SETTLE", Default: "2s",
+		Meaning: "how long after the second of its version a record may still change; 0s only for registers whose versions are never given twice, such as the mock"}, 0, 10*time.Second)
+	w.Concurrency = r.Number(Variable{Name: "PUSH_CONCURRENCY", Default: "16", Meaning: "persons worked on at once"}, 1, 256)
+	lease := Variable{Name: "PUSH_LEASE", Default: "10s", Meaning: "how long a person belongs to the worker that took it; those of a killed worker wait so long"}
+	w.Lease = r.Duration(lease, time.Second, time.Minute)
+	w.CallTimeout = r.Duration(Variable{Name: "PUSH_CALL_TIMEOUT", Default: "4s", Meaning: "of one call to the register; at most 4/10 of the lease"}, 100*time.Millisecond, 20*time.Second)
+	if w.Lease > 0 && w.CallTimeout > w.Lease*4/10 {
+		r.Faultf(lease, "is too short: a read and a write of %v each must end inside it", w.CallTimeout)
+	}
+	return w
+}
+
+// Portal is what the service `portal` reads.
+type Portal struct {
+	Common
+	Listen   string
+	Kafka    stream.Config
+	Source   string
+	Pepper   []byte
+	Register RegisterClient
+	Key      []byte
+	Secure   bool
+	Persons  []portal.Person
+}
+
+// ReadPortal reads the portal's variables; the reader has the faults.
+func ReadPortal(r *Reader) Portal {
+	p := Portal{Common: readCommon(r, "contactsync_portal"), Kafka: readKafka(r), Register: readRegisterClient(r)}
+	p.Source, p.Pepper = readIdentity(r)
+	p.Listen = r.Address(Variable{Name: "PORTAL_LISTEN", Meaning: "host:port of the residents' pages, plain HTTP behind a proxy that speaks TLS"})
+	key := Variable{Name: "PORTAL_KEY", Secret: true, Meaning: "at least 32 characters, the same over restarts and instances: seals the forms"}
+	p.Key = []byte(r.Text(key))
+	if len(p.Key) > 0 && len(p.Key) < 32 {
+		r.Faultf(key, "is shorter than 32 characters")
+	}
+	p.Secure = r.Flag(Variable{Name: "PORTAL_SECURE", Default: "true", Meaning: "false only where the pages are reached without TLS, to try things out"})
+	persons := Variable{Name: "PORTAL_PERSONS", Meaning: "the test persons one may be, as `migrate --persons-file` writes them; login by a provider comes later"}
+	p.Persons = readPersons(r, persons)
+	return p
+}
+
+func readPersons(r *Reader, v Variable) []portal.Person {
+	var all []mockregister.TestPerson
+	if text := r.Text(v); text != "" && json.Unmarshal([]byte(text), &all) != nil {
+		r.Faultf(v, "is no list of test persons")
+	}
+	r.shown[v.Name] = "(a list)"
+	return TestPersons(all)
+}
+
+// mostPersons bounds the list that one may choose from: the named ones come first.
+const mostPersons = 100
+
+// TestPersons are the persons that one may choose to be at the portal.
+func TestPersons(all []mockregister.TestPerson) []portal.Person {
+	all = all[:min(len(all), mostPersons)]
+	shown := make([]portal.Person, len(all))
+	for i, p := range all {
+		shown[i] = portal.Person{Name: p.Name, State: p.State, ID: contact.KnownPersonID(p.Root, p.Extension)}
+	}
+	return shown
+}
+
+// Register is what the service `register` reads.
+type Register struct {
+	Common
+	Listen         string
+	Admin          string // empty: off
+	LogicalAddress string
+	TLS            *tls.Config
+	Callers        map[string]mockregister.Rights
+}
+
+// ReadRegister reads the mock register's variables; the reader has the faults.
+func ReadRegister(r *Reader) Register {
+	c := Register{Common: readCommon(r, "contactsync_register")}
+	c.Listen = r.Address(Variable{Name: "REGISTER_LISTEN", Meaning: "host:port of the service contracts, over mutual TLS"})
+	c.Admin = r.Address(Variable{Name: "REGISTER_ADMIN_LISTEN", Optional: true, Meaning: "host:port where faults are dialled; whoever reaches it rules the register. Empty: off"})
+	c.LogicalAddress = r.Text(Variable{Name: "REGISTER_LOGICAL_ADDRESS", Default: "SE165565594230-1000", Meaning: "HSA-id by which the register is addressed"})
+	c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.RequireAndVerifyClientCert}
+	c.TLS.Certificates = r.certificate(Variable{Name: "REGISTER_SERVER_CERT", Meaning: "the register's certificate (PEM), with its chain"},
+		Variable{Name: "REGISTER_SERVER_KEY", Secret: true, Meaning: "the key (PEM) of the register's certificate"})
+	ca := Variable{Name: "REGISTER_CLIENT_CA", Meaning: "certificates (PEM) of the authorities that callers' certificates are from"}
+	c.TLS.ClientCAs = r.authorities(ca, r.Text(ca))
+	c.Callers = readCallers(r)
+	return c
+}
+
+func readCallers(r *Reader) map[string]mockregister.Rights {
+	v := Variable{Name: "REGISTER_CALLERS", Meaning: "who may do what: HSA-ID=read+write+protected, separated by commas"}
+	callers := map[string]mockregister.Rights{}
+	for _, item := range r.List(v) {
+		hsaID, words, _ := strings.Cut(item, "=")
+		var rights mockregister.Rights
+		for word := range strings.SplitSeq(words, "+") {
+			switch word {
+			case "read":
+				rights.Read = true
+			case "write":
+				rights.Write = true
+			case "protected":
+				rights.Protected = true
+			default:
+				r.Faultf(v, "gives %s a right that is none of read, write, protected", hsaID)
+			}
+		}
+		callers[hsaID] = rights
+	}
+	return callers
+}

@@ -1,0 +1,195 @@
+package database_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"contactsync/cmd/internal/database"
+	"contactsync/consent/pgschema"
+	"contactsync/consent/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func migrated(t *testing.T) *pgxpool.Pool {
+	t.Helper()
+	return pgtest.Migrated(t, "all", func(ctx context.Context, p *pgxpool.Pool) error {
+		return database.Migrate(ctx, p, nil)
+	})
+}
+
+// TestRoles tries what each role may do and what it may not, as that role.
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	pool := migrated(t)
+	const portal, worker, support, register = pgschema.RolePortal, pgschema.RoleWorker, pgschema.RoleSupport, pgschema.RoleRegister
+	everybody := []string{portal, worker, support, register}
+	for statement, allowed := range map[string][]string{
+		`select from consent.decision`:                            {portal, support},
+		`update consent.decision set value = null`:                {portal, support},
+		`delete from consent.decision`:                            {},
+		`select from consent.channel`:                             {portal, support},
+		`delete from consent.channel`:                             {},
+		`select from consent.outcome`:                             {portal, support},
+		`update consent.outcome set reason = ''`:                  {portal},
+		`delete from consent.outcome`:                             {},
+		`select from consent.session`:                             {portal},
+		`select from consent.outbox`:                              {portal},
+		`delete from consent.outbox`:                              {portal},
+		`update consent.outbox set topic = ''`:                    {},
+		`select nextval('consent.outbox_id')`:                     {portal, support},
+		`select from consent.audit`:                               {},
+		`update consent.audit set ground = ''`:                    {},
+		`delete from consent.audit`:                               {},
+		`truncate consent.audit`:                                  {},
+		`select from sync.channel`:                                {worker, support},
+		`update sync.channel set parked = ''`:                     {worker},
+		`delete from sync.channel`:                                {},
+		`select from sync.due`:                                    {worker, support},
+		`delete from sync.due`:                                    {worker},
+		`select from sync.partition`:                              {worker},
+		`select from sync.refused`:                                {worker, support},
+		`update sync.refused set reason = ''`:                     {},
+		`delete from sync.refused`:                                {},
+		`select from sync.outbox`:                                 {worker},
+		`update sync.outbox set topic = ''`:                       {},
+		`select nextval('sync.lease'), nextval('sync.outbox_id')`: {worker},
+		`select from sync.audit`:                                  {},
+		`update sync.audit set ground = ''`:                       {},
+		`delete from sync.audit`:                                  {},
+		`truncate sync.audit`:                                     {},
+		`select from register.persons`:                            {register},
+		`update register.persons set content = ''`:                {register},
+		`delete from register.persons`:                            {},
+		`update register.guardianships set child_root = ''`:       {},
+		`select from consent.schema_version`:                      {portal, support},
+		`select from sync.schema_version`:                         {worker, support},
+		`select from register.schema_version`:                     {register},
+		`delete from sync.schema_version`:                         {},
+		`create table consent.own (id int)`:                       {},
+		`create table sync.own (id int)`:                          {},
+		`create role another`:                                     {},
+		`set role contactsync_worker`:                             {worker},
+		`insert into consent.audit values (default, now(), '', '', '', '', '', '', '', '')`: {portal, support},
+	} {
+		for _, role := range everybody {
+			may, wanted := attempt(t, pool, role, statement), slices.Contains(allowed, role)
+			if may != wanted {
+				t.Errorf("%s: %s: %t, want %t", role, statement, may, wanted)
+			}
+		}
+	}
+}
+
+// attempt tells whether the role may do it; nothing stays changed.
+func attempt(t *testing.T, pool *pgxpool.Pool, role, statement string) bool {
+	t.Helper()
+	undo := errors.New("undo")
+	denied := false
+	err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		// Unlike "set role", a session authorisation takes the superuser's rights away altogether.
+		if _, err := tx.Exec(t.Context(), `set local session authorization `+role); err != nil {
+			return err
+		}
+		_, err := tx.Exec(t.Context(), statement)
+		if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "42501" {
+			denied = true
+			return undo
+		}
+		return errors.Join(err, undo)
+	})
+	if !errors.Is(err, undo) || err.Error() != "undo" {
+		t.Fatalf("%s: %s: %v", role, statement, err)
+	}
+	return !denied
+}
+
+func TestRoleLogsInWithItsPassword(t *testing.T) {
+	t.Parallel()
+	pool := migrated(t)
+	if err := pgschema.SetPassword(t.Context(), pool, pgschema.RoleWorker, "correct horse"); err != nil {
+		t.Fatal(err)
+	}
+	for password, fits := range map[string]bool{"correct horse": true, "correct": false, "": false} {
+		c := pool.Config().ConnConfig.Copy()
+		c.User, c.Password = pgschema.RoleWorker, password
+		conn, err := pgx.ConnectConfig(t.Context(), c)
+		if (err == nil) != fits {
+			t.Errorf("password of %d characters: %v", len(password), err)
+		}
+		if err == nil {
+			_ = conn.Close(t.Context())
+		}
+	}
+}
+
+func TestMigrationsSideBySide(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Database(t)
+	ended := make(chan error)
+	for range 4 {
+		go func() { ended <- database.Migrate(t.Context(), pool, map[string]string{pgschema.RoleSupport: "a"}) }()
+	}
+	for range 4 {
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+	for _, schema := range database.Schemas() {
+		if err := schema.Check(t.Context(), pool); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestServiceIsToldOfASchemaThatIsBehind(t *testing.T) {
+	t.Parallel()
+	for sentence, spoil := range map[string]string{
+		"no schema":           `drop schema sync cascade`,
+		"an older schema":     `delete from sync.schema_version where version_id > 0`,
+		"no right to read it": `revoke all on sync.schema_version from ` + pgschema.RoleWorker,
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			t.Parallel()
+			pool := migrated(t)
+			if _, err := pool.Exec(t.Context(), spoil); err != nil {
+				t.Fatal(err)
+			}
+			config := pool.Config()
+			config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+				_, err := c.Exec(ctx, `set session authorization `+pgschema.RoleWorker)
+				return err
+			}
+			worker, err := pgxpool.NewWithConfig(t.Context(), config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer worker.Close()
+			if err := database.Schemas()[1].Check(t.Context(), worker); !errors.Is(err, pgschema.ErrBehind) {
+				t.Errorf("%v, want ErrBehind", err)
+			}
+		})
+	}
+}
+
+func TestClockFollowsPostgreSQL(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Database(t)
+	for sentence, off := range map[string]time.Duration{"an hour behind": -time.Hour, "an hour ahead": time.Hour, "right": 0} {
+		clock := database.NewClock(pool, slog.New(slog.DiscardHandler), func() time.Time { return time.Now().Add(off) })
+		if err := clock.Measure(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if wrong := time.Until(clock.Now()).Abs(); wrong > time.Second {
+			t.Errorf("%s: wrong by %v", sentence, wrong)
+		}
+	}
+}
