@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,6 +37,7 @@ var build atomic.Pointer[func() (string, error)]
 
 // Main runs the tests of a package, removes the binary if one was built and ends the process.
 func Main(m interface{ Run() int }) {
+	serveBroker()
 	dir, err := os.MkdirTemp("", "contactsync-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
@@ -150,25 +150,15 @@ func (d *Dev) launch(cmd *exec.Cmd) <-chan string {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	dieWithUs(cmd)
-	started, announced := make(chan error), make(chan string, 1)
-	go func() {
-		runtime.LockOSThread() // dieWithUs is about the thread that starts the process
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		d.process = cmd.Process
-		started <- err
-		if err != nil {
-			return
-		}
-		announced <- readUntilReady(bufio.NewReader(stdout))
-		_ = cmd.Wait()
+	announced := make(chan string, 1)
+	err = startLocked(cmd, func() { announced <- readUntilReady(bufio.NewReader(stdout)) }, func() {
 		d.code = cmd.ProcessState.ExitCode()
 		close(d.ended)
-	}()
-	if err := <-started; err != nil {
+	})
+	if err != nil {
 		d.t.Fatal(err)
 	}
+	d.process = cmd.Process
 	d.t.Cleanup(d.Kill9)
 	return announced
 }

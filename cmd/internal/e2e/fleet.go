@@ -1,0 +1,308 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"contactsync/cmd/internal/database"
+	"contactsync/cmd/internal/devstack"
+	"contactsync/consent/event"
+	"contactsync/consent/pgcluster"
+	"contactsync/consent/pgschema"
+	"contactsync/contracts/mockregister"
+)
+
+// BrokerHomeEnv names the folder of Apache Kafka, as `.ci/kafka install` makes it.
+const BrokerHomeEnv = "CONTACTSYNC_KAFKA_HOME"
+
+// rolePassword is every role's: the cluster goes with the test.
+const rolePassword = "a password for the test only"
+
+// Fleet is the services as processes of their own on a real PostgreSQL and a broker, with links between them that can be cut.
+type Fleet struct {
+	Dir      string // holds tls/
+	Postgres *pgcluster.Cluster
+	Broker   *Service
+	Register *Service
+	Portal   *Service
+	Workers  []*Service
+	// Links by name: worker-register, worker-postgres, portal-postgres, register-postgres, kafka (of all clients).
+	Links   map[string]*Link
+	Persons []mockregister.TestPerson
+	// At tells the ways that no fault touches.
+	At devstack.Endpoints
+	// Admin is where the register's faults are dialled.
+	Admin string
+
+	t            testing.TB
+	cluster      pgcluster.Config
+	kafkaPort    int
+	registerPort int
+	ops          map[*Service]string
+}
+
+// FleetConfig says what fleet to start.
+type FleetConfig struct {
+	Apache  bool // Apache Kafka instead of the in-process broker, which then runs in a process of its own
+	Workers int
+	Persons int // generated ones
+	// Env is added to every service's environment, such as CONTACTSYNC_PUSH_LEASE=5s.
+	Env []string
+}
+
+// StartFleet starts everything and waits until all of it is ready. It ends with the test.
+func StartFleet(t testing.TB, c FleetConfig) *Fleet {
+	t.Helper()
+	f := &Fleet{t: t, Dir: t.TempDir(), Links: map[string]*Link{}, ops: map[*Service]string{}}
+	if _, err := devstack.PrepareCertificates(filepath.Join(f.Dir, "tls"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	f.startPostgres(c)
+	f.startBroker(c.Apache)
+	f.registerPort = freePort(t)
+	f.link("worker-register", local(f.registerPort))
+	for _, name := range []string{"worker-postgres", "portal-postgres", "register-postgres"} {
+		f.link(name, hostOf(t, f.Postgres.URL()))
+	}
+	f.At.Postgres, f.At.Register = f.Postgres.URL(), "https://"+local(f.registerPort)
+	f.makeTopics()
+	f.newServices(c)
+	for _, s := range f.services() {
+		f.must(s.Start())
+	}
+	for _, s := range f.services() {
+		f.AwaitReady(s)
+	}
+	return f
+}
+
+func (f *Fleet) must(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *Fleet) services() []*Service { return append([]*Service{f.Register, f.Portal}, f.Workers...) }
+
+func (f *Fleet) link(name, to string) { f.Links[name] = NewLink(f.t, to) }
+
+func (f *Fleet) startPostgres(c FleetConfig) {
+	f.t.Helper()
+	f.cluster = pgcluster.Config{Dir: filepath.Join(f.Dir, "postgres"), Port: freePort(f.t), Owner: "contactsync", Password: rolePassword,
+		Database: "contactsync", Durable: true, Binaries: os.Getenv(pgcluster.BinariesEnv)}
+	f.RestartPostgres()
+	f.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout) // the test's own has ended
+		defer cancel()
+		if err := f.Postgres.Stop(ctx); err != nil {
+			f.t.Error(err)
+		}
+	})
+	pool, err := pgxpool.New(f.t.Context(), f.Postgres.URL())
+	f.must(err)
+	defer pool.Close()
+	passwords := map[string]string{}
+	for _, role := range pgschema.Roles() {
+		passwords[role] = rolePassword
+	}
+	f.must(database.Migrate(f.t.Context(), pool, passwords))
+	f.Persons, err = database.Seed(f.t.Context(), pool, c.Persons)
+	f.must(err)
+	text, err := json.Marshal(f.Persons)
+	f.must(err)
+	f.must(os.WriteFile(filepath.Join(f.Dir, "persons.json"), text, 0o600))
+}
+
+// RestartPostgres starts the cluster, on the same folder and port as before.
+func (f *Fleet) RestartPostgres() {
+	f.t.Helper()
+	cluster, err := pgcluster.Start(f.t.Context(), f.cluster)
+	if errors.Is(err, pgcluster.ErrNoBinaries) && os.Getenv("CI") != "true" {
+		f.t.Skip(err)
+	}
+	f.must(err)
+	f.Postgres = cluster
+}
+
+// KillPostgres ends all its processes without a warning, and waits for their end.
+func (f *Fleet) KillPostgres() {
+	f.Postgres.Kill()
+	<-f.Postgres.Exited()
+}
+
+// startBroker makes the link first: its address is what the broker tells its clients.
+func (f *Fleet) startBroker(apache bool) {
+	f.t.Helper()
+	f.kafkaPort = freePort(f.t)
+	f.link("kafka", local(f.kafkaPort))
+	data, advertised := filepath.Join(f.Dir, "kafka"), f.Links["kafka"].Address()
+	f.Broker = NewService(f.t, "broker", func() *exec.Cmd {
+		if apache {
+			return apacheBroker(data, f.kafkaPort, advertised)
+		}
+		return inProcessBroker(data, f.kafkaPort, advertised)
+	})
+	f.At.Kafka = advertised
+	f.must(f.Broker.Start())
+	f.AwaitBroker()
+}
+
+// RestartBroker starts the broker again and waits until it listens.
+func (f *Fleet) RestartBroker() {
+	f.t.Helper()
+	f.must(f.Broker.Start())
+	f.AwaitBroker()
+}
+
+// AwaitBroker waits until the broker listens.
+func (f *Fleet) AwaitBroker() {
+	f.t.Helper()
+	f.await("the broker listens", func() error {
+		conn, err := net.Dial("tcp", local(f.kafkaPort))
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+}
+
+// AwaitReady waits until a service's /readyz says so.
+func (f *Fleet) AwaitReady(s *Service) {
+	f.t.Helper()
+	f.await(s.Name+" is ready", func() error {
+		if s.Ended() {
+			f.t.Fatalf("%s has ended: %s", s.Name, tail(s.Log(), 1000))
+		}
+		return f.Ready(s)
+	})
+}
+
+// Ready asks a service's /readyz.
+func (f *Fleet) Ready(s *Service) error {
+	response, err := http.Get("http://" + f.ops[s] + "/readyz")
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %d", response.StatusCode)
+	}
+	return nil
+}
+
+// Ops is the address of a service's ops listener.
+func (f *Fleet) Ops(s *Service) string { return "http://" + f.ops[s] }
+
+func (f *Fleet) await(what string, ask func() error) {
+	f.t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(readyTimeout)
+	for {
+		err := ask()
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			f.t.Fatalf("%s: not within %v: %v", what, readyTimeout, err)
+		}
+	}
+}
+
+func (f *Fleet) makeTopics() {
+	f.t.Helper()
+	env := []string{"CONTACTSYNC_KAFKA_BROKERS=" + f.At.Kafka}
+	f.await("topics are made", func() error {
+		cmd := exec.Command(Binary(f.t), "topics")
+		cmd.Env = env
+		output, err := cmd.CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, output)
+		}
+		return nil
+	})
+}
+
+// newServices makes one register, one portal and the workers, each with the variables it needs and no others.
+func (f *Fleet) newServices(c FleetConfig) {
+	f.t.Helper()
+	binary := Binary(f.t)
+	make := func(name, service string, env []string) *Service {
+		ops := local(freePort(f.t))
+		env = append(append(env, "CONTACTSYNC_OPS_LISTEN="+ops), c.Env...)
+		s := NewService(f.t, name, func() *exec.Cmd {
+			cmd := exec.Command(binary, service)
+			cmd.Env = env
+			return cmd
+		})
+		f.ops[s] = ops
+		return s
+	}
+	f.Admin = "http://" + local(freePort(f.t))
+	f.Register = make("register", "register", f.registerEnv())
+	f.Portal = make("portal", "portal", f.portalEnv())
+	for i := range c.Workers {
+		f.Workers = append(f.Workers, make(fmt.Sprintf("worker%d", i), "worker", f.workerEnv()))
+	}
+}
+
+func (f *Fleet) tls(name string) string { return filepath.Join(f.Dir, "tls", name+".pem") }
+
+func (f *Fleet) postgresEnv(link, role string) []string {
+	return []string{"CONTACTSYNC_POSTGRES_URL=postgres://" + role + "@" + f.Links[link].Address() + "/contactsync?sslmode=disable",
+		"CONTACTSYNC_POSTGRES_PASSWORD=" + rolePassword}
+}
+
+func (f *Fleet) registerEnv() []string {
+	return append(f.postgresEnv("register-postgres", pgschema.RoleRegister),
+		"CONTACTSYNC_REGISTER_LISTEN="+local(f.registerPort),
+		"CONTACTSYNC_REGISTER_ADMIN_LISTEN="+strings.TrimPrefix(f.Admin, "http://"),
+		"CONTACTSYNC_REGISTER_SERVER_CERT_FILE="+f.tls("register"), "CONTACTSYNC_REGISTER_SERVER_KEY_FILE="+f.tls("register-key"),
+		"CONTACTSYNC_REGISTER_CLIENT_CA_FILE="+f.tls("ca"),
+		"CONTACTSYNC_REGISTER_CALLERS="+devstack.WorkerHSAID+"=read+write+protected,"+devstack.PortalHSAID+"=read+protected,"+
+			devstack.JournalHSAID+"=read+protected")
+}
+
+func (f *Fleet) clientEnv(certificate, hsaID string) []string {
+	return []string{
+		"CONTACTSYNC_KAFKA_BROKERS=" + f.At.Kafka, "CONTACTSYNC_HSA_ID=" + hsaID, "CONTACTSYNC_PEPPER=" + event.DevelopmentPepper,
+		"CONTACTSYNC_REGISTER_URL=https://" + f.Links["worker-register"].Address(), "CONTACTSYNC_REGISTER_CA_FILE=" + f.tls("ca"),
+		"CONTACTSYNC_REGISTER_CERT_FILE=" + f.tls(certificate), "CONTACTSYNC_REGISTER_KEY_FILE=" + f.tls(certificate+"-key"),
+	}
+}
+
+func (f *Fleet) workerEnv() []string {
+	env := append(f.postgresEnv("worker-postgres", pgschema.RoleWorker), f.clientEnv("worker", devstack.WorkerHSAID)...)
+	return append(env, "CONTACTSYNC_REGISTER_VERSION_SETTLE=0s") // our register gives no version twice
+}
+
+func (f *Fleet) portalEnv() []string {
+	env := append(f.postgresEnv("portal-postgres", pgschema.RolePortal), f.clientEnv("portal", devstack.PortalHSAID)...)
+	return append(env, "CONTACTSYNC_PORTAL_LISTEN="+local(freePort(f.t)), "CONTACTSYNC_PORTAL_KEY="+strings.Repeat("k", 32),
+		"CONTACTSYNC_PORTAL_SECURE=false", "CONTACTSYNC_PORTAL_PERSONS_FILE="+filepath.Join(f.Dir, "persons.json"))
+}
+
+func hostOf(t testing.TB, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Host
+}
