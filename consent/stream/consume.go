@@ -80,15 +80,22 @@ func Consume(ctx context.Context, c ConsumeConfig, h Handler) error {
 	if c.SessionTimeout == 0 {
 		c.SessionTimeout = 10 * time.Second
 	}
+	dialer, err := c.dialer()
+	if err != nil {
+		return err
+	}
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: c.name(c.Group), Brokers: c.Brokers, Topics: []string{c.wire()},
+		ID: c.name(c.Group), Brokers: c.Brokers, Dialer: dialer, Topics: []string{c.wire()},
 		HeartbeatInterval: time.Second, SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.SessionTimeout,
 		JoinGroupBackoff: time.Second, WatchPartitionChanges: true, StartOffset: kafka.FirstOffset,
 	})
 	if err != nil {
 		return fmt.Errorf("join consumer group: %w", err)
 	}
-	transport := c.transport()
+	transport, err := c.transport()
+	if err != nil {
+		return err
+	}
 	defer transport.CloseIdleConnections()
 	con := &consumer{ConsumeConfig: c, handler: h, client: &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: transport, Timeout: askTimeout}}
 	return con.run(ctx, group)

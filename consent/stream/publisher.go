@@ -20,7 +20,10 @@ func NewPublisher(c Config) (*Publisher, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	transport := c.transport()
+	transport, err := c.transport()
+	if err != nil {
+		return nil, err
+	}
 	return &Publisher{config: c, transport: transport, writer: &kafka.Writer{
 		Addr:         kafka.TCP(c.Brokers...),
 		Balancer:     kafka.Murmur2Balancer{}, // where the Java client puts the key
@@ -43,7 +46,7 @@ func (p *Publisher) Publish(ctx context.Context, messages ...Message) error {
 		out[i] = kafka.Message{Topic: p.config.name(m.Topic), Key: m.Key, Value: m.Value, Headers: toKafka(m.Headers)}
 	}
 	if err := p.writer.WriteMessages(ctx, out...); err != nil {
-		return fmt.Errorf("publish %d records: %w", len(messages), err)
+		return fmt.Errorf("publish %d records: %w", len(messages), told(err))
 	}
 	return nil
 }

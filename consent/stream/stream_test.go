@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
+	"contactsync/consent/kafkatest"
 	"contactsync/consent/stream"
 )
 
@@ -22,15 +23,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const topic = "decisions"
 
-// broker is an in-process Kafka with one topic of three partitions.
-func broker(t *testing.T) stream.Config {
+// onEach runs the test on both brokers, with one topic of three partitions.
+func onEach(t *testing.T, test func(t *testing.T, c stream.Config)) {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, topic))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	return stream.Config{Brokers: cluster.ListenAddrs()}
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, c stream.Config) {
+		kafkatest.Topics(t, c, stream.TopicSpec{Name: topic, Partitions: 3})
+		test(t, c)
+	})
 }
 
 func publish(t *testing.T, c stream.Config, messages ...stream.Message) {
@@ -154,8 +154,9 @@ func consume(t *testing.T, c stream.Config, h stream.Handler) (stop func()) {
 	return stop
 }
 
-func TestEveryRecordIsHandledInOrder(t *testing.T) {
-	c := broker(t)
+func TestEveryRecordIsHandledInOrder(t *testing.T) { onEach(t, everyRecordIsHandledInOrder) }
+
+func everyRecordIsHandledInOrder(t *testing.T, c stream.Config) {
 	publish(t, c, numbered(0, 1000)...)
 	h := newCollector()
 	consume(t, c, h)
@@ -182,8 +183,9 @@ func TestEveryRecordIsHandledInOrder(t *testing.T) {
 	}
 }
 
-func TestFailedBatchIsHandledAgain(t *testing.T) {
-	c := broker(t)
+func TestFailedBatchIsHandledAgain(t *testing.T) { onEach(t, failedBatchIsHandledAgain) }
+
+func failedBatchIsHandledAgain(t *testing.T, c stream.Config) {
 	publish(t, c, numbered(0, 10)...)
 	h := newCollector()
 	h.fail = 2
@@ -191,8 +193,9 @@ func TestFailedBatchIsHandledAgain(t *testing.T) {
 	h.until(t, "all records", func() bool { return len(h.values()) == 10 })
 }
 
-func TestRestartGoesOnWhereItStopped(t *testing.T) {
-	c := broker(t)
+func TestRestartGoesOnWhereItStopped(t *testing.T) { onEach(t, restartGoesOnWhereItStopped) }
+
+func restartGoesOnWhereItStopped(t *testing.T, c stream.Config) {
 	publish(t, c, numbered(0, 300)...)
 	first := newCollector()
 	stop := consume(t, c, first)
@@ -210,8 +213,9 @@ func TestRestartGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
-func TestMembersComeAndGo(t *testing.T) {
-	c := broker(t)
+func TestMembersComeAndGo(t *testing.T) { onEach(t, membersComeAndGo) }
+
+func membersComeAndGo(t *testing.T, c stream.Config) {
 	h := newCollector() // shared, as the database is
 	publish(t, c, numbered(0, 500)...)
 	stopFirst := consume(t, c, h)
@@ -224,19 +228,10 @@ func TestMembersComeAndGo(t *testing.T) {
 	h.until(t, "1500 records", func() bool { return len(h.values()) == 1500 })
 }
 
-func client(t *testing.T, c stream.Config, options ...kgo.Opt) *kgo.Client {
-	t.Helper()
-	k, err := kgo.NewClient(append(options, kgo.SeedBrokers(c.Brokers...))...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(k.Close)
-	return k
-}
-
 // What retention deletes before it was read is gone: that must be loud, and the rest must be read.
-func TestDeletedRecordsAreReported(t *testing.T) {
-	c := broker(t)
+func TestDeletedRecordsAreReported(t *testing.T) { onEach(t, deletedRecordsAreReported) }
+
+func deletedRecordsAreReported(t *testing.T, c stream.Config) {
 	publish(t, c, numbered(0, 300)...)
 	first := newCollector()
 	stop := consume(t, c, first)
@@ -263,21 +258,22 @@ func deleteRecords(t *testing.T, c stream.Config, partition int32, before int64)
 	t.Helper()
 	request := kmsg.NewPtrDeleteRecordsRequest()
 	asked := kmsg.NewDeleteRecordsRequestTopic()
-	asked.Topic = topic
+	asked.Topic = c.Prefix + topic
 	p := kmsg.NewDeleteRecordsRequestTopicPartition()
 	p.Partition, p.Offset = partition, before
 	asked.Partitions = append(asked.Partitions, p)
 	request.Topics = append(request.Topics, asked)
-	response, err := request.RequestWith(t.Context(), client(t, c))
+	response, err := request.RequestWith(t.Context(), kafkatest.Client(t, c))
 	if err != nil || response.Topics[0].Partitions[0].ErrorCode != 0 {
 		t.Fatalf("delete records: %v %+v", err, response)
 	}
 }
 
 // Markers of transactions are passed, and their records marked: nobody can tell whether they were aborted.
-func TestTransactionsAreMarked(t *testing.T) {
-	c := broker(t)
-	k := client(t, c, kgo.TransactionalID("tx"), kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+func TestTransactionsAreMarked(t *testing.T) { onEach(t, transactionsAreMarked) }
+
+func transactionsAreMarked(t *testing.T, c stream.Config) {
+	k := kafkatest.Client(t, c, kgo.TransactionalID(c.Prefix+"tx"), kgo.DefaultProduceTopic(c.Prefix+topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	for _, commit := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit} {
 		if err := k.BeginTransaction(); err != nil {
 			t.Fatal(err)
@@ -289,7 +285,7 @@ func TestTransactionsAreMarked(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	plain := client(t, c, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	plain := kafkatest.Client(t, c, kgo.DefaultProduceTopic(c.Prefix+topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err := plain.ProduceSync(t.Context(), kgo.StringRecord("plain")).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
@@ -307,6 +303,7 @@ func TestTransactionsAreMarked(t *testing.T) {
 }
 
 func TestPublishFailsWhenTheBrokerRejects(t *testing.T) {
+	t.Parallel()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, topic))
 	if err != nil {
 		t.Fatal(err)
@@ -327,6 +324,7 @@ func TestPublishFailsWhenTheBrokerRejects(t *testing.T) {
 }
 
 func TestConfigNeedsABroker(t *testing.T) {
+	t.Parallel()
 	if _, err := stream.NewPublisher(stream.Config{}); err == nil {
 		t.Error("a publisher without a broker")
 	}

@@ -51,6 +51,7 @@ func TestEveryRuleCanBeBroken(t *testing.T) {
 		"a test library in a test":          {"sync/plan/a_test.go", `package plan; import "pgregory.net/rapid"`, ""},
 		"the in-process broker in dev":      {"cmd/internal/devstack/a.go", `package devstack; import "github.com/twmb/franz-go/pkg/kfake"`, ""},
 		"the in-process broker elsewhere":   {"consent/stream/a.go", `package stream; import "github.com/twmb/franz-go/pkg/kfake"`, "for tests only"},
+		"the test broker in production":     {"consent/outbox/a.go", `package outbox; import "contactsync/consent/kafkatest"`, "for tests only"},
 		"a test package in production":      {"consent/outbox/a.go", `package outbox; import "contactsync/consent/pgtest"`, "for tests only"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -24,7 +24,7 @@ func projectRules() rules {
 		rows: map[string][]string{
 			"consent": {
 				"reason", "contact", "event", "audit", "eservice", "pgschema", "consentpg", "stream", "outbox", "web", "portal",
-				"pgcluster", "pgtest", "webtest",
+				"pgcluster", "pgtest", "kafkatest", "webtest",
 			},
 			"contracts": {
 				".", "problem", "testca", "rivta", "personv4", "personv3", "personprofilev5", "contactsv1",
@@ -35,7 +35,7 @@ func projectRules() rules {
 				"internal/run", "internal/config", "internal/database", "internal/devstack", "internal/worker", "internal/messenger", "contactsync", "internal/archtest", "internal/e2e",
 			},
 		},
-		forTests: []string{"consent/pgtest", "consent/webtest", "contracts/contracttest", "cmd/internal/archtest", "cmd/internal/e2e"},
+		forTests: []string{"consent/pgtest", "consent/kafkatest", "consent/webtest", "contracts/contracttest", "cmd/internal/archtest", "cmd/internal/e2e"},
 		reserved: map[string][]string{"github.com/segmentio/kafka-go": {"consent/stream"}},
 		testLibraries: []string{
 			"testing", "net/http/httptest", "github.com/google/go-cmp", "pgregory.net/rapid", "go.uber.org/goleak",

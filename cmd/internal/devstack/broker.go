@@ -11,7 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"contactsync/consent/event"
+	"contactsync/consent/stream"
 )
 
 // Broker is a Kafka broker inside this process. It speaks Kafka's protocol, and keeps records, groups and offsets on disk.
@@ -52,14 +52,12 @@ func (b *Broker) forgetProducers(dir string) error {
 }
 
 func (b *Broker) makeTopics() error {
-	for topic, partitions := range map[string]int32{
-		event.TopicDecisions: 6, event.TopicOutcomes: 6, event.TopicUnreadable: 1,
-	} {
-		if b.cluster.TopicInfo(topic) != nil {
+	for _, t := range stream.Topics() {
+		if b.cluster.TopicInfo(t.Name) != nil {
 			continue
 		}
-		if err := b.cluster.CreateTopic(topic, partitions, nil); err != nil {
-			return fmt.Errorf("make topic %s: %w", topic, err)
+		if err := b.cluster.CreateTopic(t.Name, int32(t.Partitions), t.Settings()); err != nil {
+			return fmt.Errorf("make topic %s: %w", t.Name, err)
 		}
 	}
 	return nil

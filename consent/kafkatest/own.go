@@ -1,0 +1,172 @@
+package kafkatest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"contactsync/consent/stream"
+)
+
+// HomeEnv names the folder of the jars that .ci/kafka install has fetched.
+const HomeEnv = "CONTACTSYNC_KAFKA_HOME"
+
+// Broker is a broker of one test, which can be stopped and comes back with what it had.
+type Broker struct {
+	stream.Config
+	// Kill stops it without a warning. The one in this process can only be closed.
+	Kill func()
+	// Start brings it back at the same address.
+	Start func()
+}
+
+// EachOwn runs the test on both brokers, each started for it alone. Settings are further lines of Apache Kafka's properties.
+func EachOwn(t *testing.T, settings string, test func(t *testing.T, b Broker)) {
+	t.Helper()
+	t.Run(inProcess, func(t *testing.T) {
+		t.Parallel()
+		test(t, startFake(t))
+	})
+	t.Run(apacheKafka, func(t *testing.T) {
+		t.Parallel()
+		needed(t, HomeEnv)
+		test(t, startApache(t, settings))
+	})
+}
+
+func startFake(t *testing.T) Broker {
+	t.Helper()
+	dir, port := t.TempDir(), 0
+	var cluster *kfake.Cluster
+	b := Broker{Kill: func() {
+		if cluster != nil {
+			cluster.Close()
+		}
+		cluster = nil
+	}}
+	b.Start = func() {
+		t.Helper()
+		options := []kfake.Opt{kfake.NumBrokers(1), kfake.DataDir(dir)}
+		if port != 0 {
+			options = append(options, kfake.Ports(port))
+		}
+		var err error
+		if cluster, err = kfake.NewCluster(options...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.Start()
+	t.Cleanup(func() { b.Kill() })
+	b.Config = stream.Config{Brokers: cluster.ListenAddrs(), Prefix: prefix()}
+	_, text, _ := net.SplitHostPort(b.Brokers[0])
+	port, _ = strconv.Atoi(text)
+	return b
+}
+
+func startApache(t *testing.T, settings string) Broker {
+	t.Helper()
+	dir, ports := t.TempDir(), freePorts(t, 2)
+	b := Broker{Config: stream.Config{Brokers: []string{fmt.Sprintf("127.0.0.1:%d", ports[0])}, Prefix: prefix()}}
+	var process *os.Process
+	var ended chan struct{}
+	b.Kill = func() {
+		if process == nil {
+			return
+		}
+		_ = process.Kill()
+		<-ended
+		process = nil
+	}
+	b.Start = func() {
+		t.Helper()
+		cmd := exec.Command("bash", filepath.Join(root(t), ".ci", "kafka"), "start", dir, strconv.Itoa(ports[0]))
+		cmd.Env = append(os.Environ(), fmt.Sprintf("KAFKA_CONTROLLER=%d", ports[1]), "KAFKA_PROPERTIES="+settings)
+		process, ended = start(t, cmd)
+		awaitBroker(t, b.Config, filepath.Join(dir, "server.log"), ended)
+	}
+	t.Cleanup(func() { b.Kill() })
+	b.Start()
+	return b
+}
+
+// start starts a process that does not outlive this one.
+func start(t *testing.T, cmd *exec.Cmd) (*os.Process, chan struct{}) {
+	t.Helper()
+	dieWithUs(cmd)
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // dieWithUs is about the thread that starts the process
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+			close(ended)
+		}
+	}()
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	return cmd.Process, ended
+}
+
+// awaitBroker waits until the broker answers.
+func awaitBroker(t *testing.T, c stream.Config, log string, ended <-chan struct{}) {
+	t.Helper()
+	k := Client(t, c, kgo.RetryTimeout(time.Second))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for k.Ping(ctx) != nil {
+		select {
+		case <-tick.C:
+			continue
+		case <-ended:
+		case <-ctx.Done():
+		}
+		text, _ := os.ReadFile(log)
+		t.Fatalf("Apache Kafka does not start: %s", text)
+	}
+}
+
+// freePorts finds ports that nobody listens on.
+func freePorts(t *testing.T, n int) []int {
+	t.Helper()
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close() // all at the end, so that no two are the same
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports
+}
+
+// root is the directory of go.mod.
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+	}
+	t.Fatal("no go.mod above the test")
+	return ""
+}
