@@ -189,9 +189,9 @@ func (s *devServices) awaitWorker(ctx context.Context) {
 	}
 }
 
-func (s *devServices) ops() run.Ops {
+func (s *devServices) ops() *run.Ops {
 	checks := map[string]run.Check{"postgres": s.owner.Ping, "worker": s.worker.Check}
-	return run.Ops{Checks: checks, Metrics: s.metrics, Now: time.Now, Log: s.log}
+	return run.NewOps(run.OpsConfig{Checks: checks, Metrics: s.metrics, Now: time.Now, Log: s.log})
 }
 
 // watchPostgres ends everything when PostgreSQL ends by itself.

@@ -42,7 +42,7 @@ func runPortal(ctx context.Context, c config.Portal, command *cobra.Command) err
 		return err
 	}
 	// Without Kafka or the register a No is still taken, and carried out later: neither takes the pages out of service.
-	p.serveOps(map[string]run.Check{}, map[string]run.Check{"register": run.Reachable(c.Register.URL, c.Register.TLS)})
+	p.serveOps(map[string]run.Check{}, map[string]run.Check{"kafka": p.topics(c.Kafka), "register": run.Reachable(c.Register.URL, c.Register.TLS)})
 	p.serve(run.Server{Name: "portal", Listener: pages, Handler: s.pages.Handler()})
 	context.AfterFunc(p.ctx, s.pages.Drain) // pages that wait for news must not hold up the end
 	return p.run(s.messages.Run)

@@ -77,7 +77,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(devCommand(), portalCommand(), workerCommand(), registerCommand(),
-		migrateCommand(), certificatesCommand(), checkConfigCommand(),
+		migrateCommand(), topicsCommand(), certificatesCommand(), checkConfigCommand(),
 		emitCommand(), checkCommand(), lookupCommand(), supportCommand(), parkedCommand(), versionCommand())
 	for _, c := range append(root.Commands(), root) {
 		c.Args = usageArgs(c.Args)

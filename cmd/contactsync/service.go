@@ -19,6 +19,7 @@ import (
 	"contactsync/cmd/internal/database"
 	"contactsync/cmd/internal/run"
 	"contactsync/consent/pgschema"
+	"contactsync/consent/stream"
 )
 
 // configured reads a command's variables and reports everything that is wrong with them at once, as a usage error.
@@ -100,13 +101,32 @@ func listen(address, variable string) (net.Listener, error) {
 // serveOps answers probes from now on. PostgreSQL is needed by every service.
 func (p *process) serveOps(needed, beside map[string]run.Check) {
 	needed["postgres"] = database.Ready(p.pool, p.schema)
-	ops := run.Ops{Checks: needed, Beside: beside, Metrics: p.metrics, Now: time.Now, Log: p.log}
+	ops := run.NewOps(run.OpsConfig{Checks: needed, Beside: beside, Metrics: p.metrics, Now: time.Now, Log: p.log})
+	p.group.Go(func() error { ops.Watch(p.ctx); return nil })
 	p.serve(run.Server{Name: "ops", Listener: p.ops, Handler: ops.Handler()})
 }
 
 func (p *process) serve(s run.Server) {
 	s.Log = p.log
 	p.group.Go(func() error { return run.Serve(p.ctx, s) })
+}
+
+// topics returns a check that Kafka answers and no topic would lose anything as it is. It is one of those beside: to go on reading
+// a topic that compacts or deletes too early loses less than to stop.
+func (p *process) topics(c stream.Config) run.Check {
+	faulty := prometheus.NewGauge(prometheus.GaugeOpts{Name: "contactsync_topics_faulty",
+		Help: "1 while a topic is missing, or would lose decisions as it is set up; the log says which and why."})
+	p.metrics.MustRegister(faulty)
+	return func(ctx context.Context) error {
+		_, err := stream.CheckTopics(ctx, c, stream.Topics())
+		_, fault := errors.AsType[*stream.TopicFault](err)
+		if fault {
+			faulty.Set(1)
+		} else if err == nil {
+			faulty.Set(0)
+		}
+		return err
+	}
 }
 
 // run does the work once PostgreSQL is fit for it, and waits for everything to end.

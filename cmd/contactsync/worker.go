@@ -36,7 +36,7 @@ func runWorker(ctx context.Context, c config.Worker, command *cobra.Command) err
 		return err
 	}
 	p.serveOps(map[string]run.Check{"partitions": w.Check},
-		map[string]run.Check{"register": run.Reachable(c.Register.URL, c.Register.TLS)})
+		map[string]run.Check{"kafka": p.topics(c.Kafka), "register": run.Reachable(c.Register.URL, c.Register.TLS)})
 	return p.run(w.Run)
 }
 

@@ -20,6 +20,9 @@ func (r *Reader) certificate(certVariable, keyVariable Variable) []tls.Certifica
 	cert, key := r.Text(certVariable), r.Text(keyVariable)
 	r.shown[certVariable.Name] = "(certificates)"
 	if cert == "" || key == "" {
+		if cert != key && certVariable.Optional {
+			r.Faultf(certVariable, "and %s%s belong together", prefix, keyVariable.Name)
+		}
 		return nil
 	}
 	pair, err := tls.X509KeyPair([]byte(cert), []byte(key))

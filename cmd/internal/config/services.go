@@ -61,10 +61,54 @@ func readPostgres(r *Reader, role string) *pgxpool.Config {
 }
 
 func readKafka(r *Reader) stream.Config {
-	return stream.Config{
+	c := stream.Config{
 		Brokers: r.Addresses(Variable{Name: "KAFKA_BROKERS", Meaning: "host:port of Kafka brokers, separated by commas"}),
 		Prefix:  r.Text(Variable{Name: "KAFKA_PREFIX", Optional: true, Meaning: "begins the names of all topics and groups, where several installations share a cluster"}),
 	}
+	c.TLS = readKafkaTLS(r)
+	c.Login = readLogin(r)
+	return c
+}
+
+func readKafkaTLS(r *Reader) *tls.Config {
+	on := r.Flag(Variable{Name: "KAFKA_TLS", Default: "false", Meaning: "true: speak TLS with the brokers"})
+	ca := Variable{Name: "KAFKA_CA", Optional: true, Meaning: "certificates (PEM) of the brokers' authority; the system's if empty"}
+	roots := r.Text(ca)
+	pair := r.certificate(Variable{Name: "KAFKA_CERT", Optional: true, Meaning: "our client certificate (PEM), where the brokers ask for one"},
+		Variable{Name: "KAFKA_KEY", Optional: true, Secret: true, Meaning: "the key (PEM) of that certificate"})
+	if !on {
+		if roots != "" || pair != nil {
+			r.Faultf(ca, "and KAFKA_CERT need CONTACTSYNC_KAFKA_TLS=true")
+		}
+		return nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: pair}
+	if roots != "" {
+		c.RootCAs = r.authorities(ca, roots)
+	}
+	return c
+}
+
+func readLogin(r *Reader) *stream.Login {
+	l := stream.Login{Mechanism: stream.Mechanism(r.Choice(Variable{Name: "KAFKA_MECHANISM", Optional: true,
+		Meaning: "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; empty: no login"}, string(stream.Plain), string(stream.ScramSHA256), string(stream.ScramSHA512)))}
+	user := Variable{Name: "KAFKA_USER", Optional: true, Meaning: "who logs in"}
+	l.User = r.Text(user)
+	l.Password = r.Text(Variable{Name: "KAFKA_PASSWORD", Optional: true, Secret: true, Meaning: "the password of that user"})
+	given := 0
+	for _, text := range []string{string(l.Mechanism), l.User, l.Password} {
+		if text != "" {
+			given++
+		}
+	}
+	switch given {
+	case 0:
+		return nil
+	case 3:
+		return &l
+	}
+	r.Faultf(user, "KAFKA_MECHANISM and KAFKA_PASSWORD belong together: give all three or none")
+	return nil
 }
 
 func readIdentity(r *Reader) (source string, pepper []byte) {

@@ -16,14 +16,15 @@ import (
 
 const (
 	checkTimeout = 2 * time.Second
+	watchEvery   = 10 * time.Second
 	checkedFor   = time.Second // answers are cached so long: probes must not become load
 )
 
 // Check tells whether a part that the process cannot work without is there.
 type Check func(context.Context) error
 
-// Ops serves /livez (the process answers), /readyz (all checks hold) and /metrics.
-type Ops struct {
+// OpsConfig says what an ops listener tells. All but Beside are required.
+type OpsConfig struct {
 	Checks map[string]Check // by the part's name
 	// Beside are parts that the process can do without for a while. They are told of by /readyz, which answers 200 all the same:
 	// else an outage of one part would take out others that keep their promises without it.
@@ -33,18 +34,43 @@ type Ops struct {
 	Log     *slog.Logger
 }
 
+// Ops serves /livez (the process answers), /readyz (all checks hold) and /metrics.
+type Ops struct {
+	OpsConfig
+	ready *readiness
+}
+
+// NewOps returns an ops listener; nothing has been checked yet.
+func NewOps(c OpsConfig) *Ops {
+	return &Ops{c, &readiness{ops: c, trouble: Trouble{Log: c.Log, Now: c.Now}}}
+}
+
 // Handler returns what the ops listener serves.
-func (o Ops) Handler() http.Handler {
+func (o *Ops) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.Handle("GET /readyz", &readiness{ops: o, trouble: Trouble{Log: o.Log, Now: o.Now}})
+	mux.Handle("GET /readyz", o.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
 	return mux
 }
 
+// Watch checks now and then until ctx ends, so that the log tells of trouble also where nobody asks /readyz.
+func (o *Ops) Watch(ctx context.Context) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			o.ready.answer(ctx)
+		}
+	}
+}
+
 // readiness runs the checks at most once a second, whoever asks how often.
 type readiness struct {
-	ops            Ops
+	ops            OpsConfig
 	trouble        Trouble
 	mu             sync.Mutex
 	asked          time.Time

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -70,10 +71,10 @@ func TestServeTellsWhenItCannot(t *testing.T) {
 func TestReadinessAsksAtMostOnceASecond(t *testing.T) {
 	t.Parallel()
 	now, asked, fault := time.Unix(0, 0), 0, error(nil)
-	handler := Ops{
+	handler := NewOps(OpsConfig{
 		Metrics: prometheus.NewRegistry(), Log: silent(), Now: func() time.Time { return now },
 		Checks: map[string]Check{"postgres": func(context.Context) error { asked++; return fault }},
-	}.Handler()
+	}).Handler()
 	for _, step := range []struct {
 		after    time.Duration
 		fault    error
@@ -96,12 +97,52 @@ func TestReadinessAsksAtMostOnceASecond(t *testing.T) {
 	}
 }
 
+func TestPartBesideIsToldAndTakesNothingOut(t *testing.T) {
+	t.Parallel()
+	fault := errors.New("connection refused")
+	now, said := time.Unix(0, 0), &strings.Builder{}
+	handler := NewOps(OpsConfig{
+		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(said, nil)), Now: func() time.Time { return now },
+		Checks: map[string]Check{"postgres": func(context.Context) error { return nil }},
+		Beside: map[string]Check{"kafka": func(context.Context) error { return fault }},
+	}).Handler()
+	for range 100 {
+		if answer := ask(handler, "/readyz"); answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "without [kafka]") {
+			t.Fatalf("%d %s", answer.Code, answer.Body)
+		}
+		now = now.Add(time.Second)
+	}
+	if told := strings.Count(said.String(), "connection refused"); told != 2 {
+		t.Errorf("the same trouble is told %d times in 100 s, want 2", told)
+	}
+	fault = nil
+	if answer := ask(handler, "/readyz"); strings.TrimSpace(answer.Body.String()) != "ok" || !strings.Contains(said.String(), "ready again") {
+		t.Errorf("%s; log: %s", answer.Body, said)
+	}
+}
+
+func TestAwaitTellsWhyAndGoesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		said, asked := &strings.Builder{}, 0
+		err := Await(t.Context(), slog.New(slog.NewTextHandler(said, nil)), "postgres", func(context.Context) error {
+			if asked++; asked < 200 {
+				return errors.New("password refused")
+			}
+			return nil
+		})
+		if told := strings.Count(said.String(), "password refused"); err != nil || told != 2 {
+			t.Errorf("%v, told %d times in 100 s, want 2", err, told)
+		}
+	})
+}
+
 func TestLivenessDependsOnNothing(t *testing.T) {
 	t.Parallel()
-	handler := Ops{
+	handler := NewOps(OpsConfig{
 		Metrics: prometheus.NewRegistry(), Log: silent(), Now: time.Now,
 		Checks: map[string]Check{"postgres": func(context.Context) error { return errors.New("gone") }},
-	}.Handler()
+	}).Handler()
 	if got := ask(handler, "/livez").Code; got != http.StatusOK {
 		t.Errorf("/livez answers %d", got)
 	}
