@@ -26,7 +26,7 @@ func runWorker(ctx context.Context, c config.Worker, command *cobra.Command) err
 		return err
 	}
 	w, err := worker.New(worker.Config{
-		Kafka: c.Kafka, Pool: p.pool, Pepper: c.Pepper, Source: c.Source, Now: p.clock.Now, Lease: c.Lease,
+		Kafka: c.Kafka, Pool: p.pool, Pepper: c.Pepper, Source: c.Source, Now: p.clock.Now, Lease: c.Lease, Session: c.Session,
 		RegisterURL: c.Register.URL, LogicalAddress: c.Register.LogicalAddress, TLS: c.Register.TLS, Codes: c.Register.Codes,
 		Log: p.log, Metrics: p.metrics,
 		Push: push.Config{Concurrency: c.Concurrency, CallTimeout: c.CallTimeout, ReadLag: c.ReadLag,

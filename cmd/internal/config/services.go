@@ -166,6 +166,7 @@ func readCodes(r *Reader) map[contact.Channel]register.Code {
 type Worker struct {
 	Common
 	Kafka         stream.Config
+	Session       time.Duration
 	Source        string
 	Pepper        []byte
 	Register      RegisterClient
@@ -180,6 +181,7 @@ type Worker struct {
 func ReadWorker(r *Reader) Worker {
 	w := Worker{Common: readCommon(r, "contactsync_worker"), Kafka: readKafka(r), Register: readRegisterClient(r)}
 	w.Source, w.Pepper = readIdentity(r)
+	w.Session = r.Duration(Variable{Name: "KAFKA_SESSION_TIMEOUT", Default: "10s", Meaning: "how long a killed worker keeps its partitions"}, 6*time.Second, time.Minute)
 	w.ReadLag = r.Duration(Variable{Name: "REGISTER_READ_LAG", Default: "3s", Meaning: "how late a write may show in the register's reads"}, 0, time.Minute)
 	w.VersionSettle = r.Duration(Variable{Name: "REGISTER_VERSION_SETTLE", Default: "2s",
 		Meaning: "how long after the second of its version a record may still change; 0s only for registers whose versions are never given twice, such as the mock"}, 0, 10*time.Second)

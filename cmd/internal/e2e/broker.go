@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"testing"
 
 	"contactsync/cmd/internal/devstack"
 )
@@ -56,11 +58,28 @@ func inProcessBroker(data string, port int, advertised string) *exec.Cmd {
 	return cmd
 }
 
-// apacheBroker is Apache Kafka, by the script that CI uses too.
-func apacheBroker(data string, port int, advertised string) *exec.Cmd {
+// needsApache skips the test where Apache Kafka is not installed, or fails it if CI=true.
+func needsApache(t testing.TB) {
+	t.Helper()
+	home := cmp.Or(os.Getenv(BrokerHomeEnv), filepath.Join(root(), ".cache", "kafka"))
+	if _, err := os.Stat(filepath.Join(home, "libs")); err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatal("Apache Kafka is not there: " + BrokerHomeEnv + " names its folder")
+	}
+	t.Skip("Apache Kafka is not there: .ci/kafka install")
+}
+
+// root is the module's folder.
+func root() string {
 	_, here, _, _ := runtime.Caller(0)
-	script := filepath.Join(filepath.Dir(here), "..", "..", "..", ".ci", "kafka")
-	cmd := exec.Command("bash", script, "start", data, strconv.Itoa(port))
-	cmd.Env = append(os.Environ(), "KAFKA_ADVERTISED="+advertised)
+	return filepath.Join(filepath.Dir(here), "..", "..", "..")
+}
+
+// apacheBroker is Apache Kafka, by the script that CI uses too.
+func apacheBroker(data string, port, controller int, advertised string) *exec.Cmd {
+	cmd := exec.Command("bash", filepath.Join(root(), ".ci", "kafka"), "start", data, strconv.Itoa(port))
+	cmd.Env = append(os.Environ(), "KAFKA_ADVERTISED="+advertised, "KAFKA_CONTROLLER="+strconv.Itoa(controller))
 	return cmd
 }

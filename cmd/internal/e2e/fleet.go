@@ -50,6 +50,7 @@ type Fleet struct {
 	t            testing.TB
 	cluster      pgcluster.Config
 	kafkaPort    int
+	controller   int // port of Apache Kafka's controller
 	registerPort int
 	ops          map[*Service]string
 }
@@ -104,7 +105,11 @@ func (f *Fleet) startPostgres(c FleetConfig) {
 	f.t.Helper()
 	f.cluster = pgcluster.Config{Dir: filepath.Join(f.Dir, "postgres"), Port: freePort(f.t), Owner: "contactsync", Password: rolePassword,
 		Database: "contactsync", Durable: true, Binaries: os.Getenv(pgcluster.BinariesEnv)}
-	f.RestartPostgres()
+	err := f.RestartPostgres()
+	if errors.Is(err, pgcluster.ErrNoBinaries) && os.Getenv("CI") != "true" {
+		f.t.Skip(err)
+	}
+	f.must(err)
 	f.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout) // the test's own has ended
 		defer cancel()
@@ -128,14 +133,13 @@ func (f *Fleet) startPostgres(c FleetConfig) {
 }
 
 // RestartPostgres starts the cluster, on the same folder and port as before.
-func (f *Fleet) RestartPostgres() {
-	f.t.Helper()
+func (f *Fleet) RestartPostgres() error {
 	cluster, err := pgcluster.Start(f.t.Context(), f.cluster)
-	if errors.Is(err, pgcluster.ErrNoBinaries) && os.Getenv("CI") != "true" {
-		f.t.Skip(err)
+	if err != nil {
+		return err
 	}
-	f.must(err)
 	f.Postgres = cluster
+	return nil
 }
 
 // KillPostgres ends all its processes without a warning, and waits for their end.
@@ -147,31 +151,25 @@ func (f *Fleet) KillPostgres() {
 // startBroker makes the link first: its address is what the broker tells its clients.
 func (f *Fleet) startBroker(apache bool) {
 	f.t.Helper()
-	f.kafkaPort = freePort(f.t)
+	f.kafkaPort, f.controller = freePort(f.t), freePort(f.t)
 	f.link("kafka", local(f.kafkaPort))
 	data, advertised := filepath.Join(f.Dir, "kafka"), f.Links["kafka"].Address()
 	f.Broker = NewService(f.t, "broker", func() *exec.Cmd {
 		if apache {
-			return apacheBroker(data, f.kafkaPort, advertised)
+			return apacheBroker(data, f.kafkaPort, f.controller, advertised)
 		}
 		return inProcessBroker(data, f.kafkaPort, advertised)
 	})
 	f.At.Kafka = advertised
-	f.must(f.Broker.Start())
-	f.AwaitBroker()
+	f.must(f.RestartBroker())
 }
 
-// RestartBroker starts the broker again and waits until it listens.
-func (f *Fleet) RestartBroker() {
-	f.t.Helper()
-	f.must(f.Broker.Start())
-	f.AwaitBroker()
-}
-
-// AwaitBroker waits until the broker listens.
-func (f *Fleet) AwaitBroker() {
-	f.t.Helper()
-	f.await("the broker listens", func() error {
+// RestartBroker starts the broker, on the same data and port as before, and waits until it listens.
+func (f *Fleet) RestartBroker() error {
+	if err := f.Broker.Start(); err != nil {
+		return err
+	}
+	return f.until("the broker listens", func() error {
 		conn, err := net.Dial("tcp", local(f.kafkaPort))
 		if err != nil {
 			return err
@@ -209,18 +207,25 @@ func (f *Fleet) Ops(s *Service) string { return "http://" + f.ops[s] }
 
 func (f *Fleet) await(what string, ask func() error) {
 	f.t.Helper()
+	f.must(f.until(what, ask))
+}
+
+// until asks again and again until the answer is nil.
+func (f *Fleet) until(what string, ask func() error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(readyTimeout)
 	for {
 		err := ask()
 		if err == nil {
-			return
+			return nil
 		}
 		select {
 		case <-tick.C:
+		case <-f.t.Context().Done():
+			return f.t.Context().Err()
 		case <-deadline:
-			f.t.Fatalf("%s: not within %v: %v", what, readyTimeout, err)
+			return fmt.Errorf("%s: not within %v: %w", what, readyTimeout, err)
 		}
 	}
 }

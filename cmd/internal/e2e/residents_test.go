@@ -3,7 +3,6 @@ package e2e
 import (
 	"errors"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -20,8 +19,7 @@ import (
 // broker, worker and reader of outcomes die between any two of their writes. In the end the register shows each person's last
 // choice, and so does the page: every choice has its outcome.
 func TestResidentsDecisionsSurviveKill9(t *testing.T) {
-	c := &crash{t: t, data: filepath.Join(t.TempDir(), "data")}
-	c.dev = Start(t, "--data", c.data, "--persons", "40")
+	c := startCrash(t, "40")
 	random := rand.New(rand.NewPCG(*crashSeed, 1))
 	persons := c.persons("generated")
 	last := map[place]consentpg.Choice{}
@@ -64,17 +62,17 @@ func drawValue(random *rand.Rand, channel contact.Channel) contact.Value {
 }
 
 // consent is the portal's store on the stack that runs now.
-func (c *crash) consent() *consentpg.Store {
-	c.t.Helper()
-	pool, err := pgxpool.New(c.t.Context(), c.dev.Endpoints.Postgres)
+func (s *scene) consent() *consentpg.Store {
+	s.t.Helper()
+	pool, err := pgxpool.New(s.t.Context(), s.at.Postgres)
 	if err != nil {
-		c.t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	c.t.Cleanup(pool.Close)
+	s.t.Cleanup(pool.Close)
 	store, err := consentpg.New(consentpg.Config{Pool: pool, Source: "urn:hsaid:" + devstack.PortalHSAID,
 		Pepper: []byte(event.DevelopmentPepper), Now: time.Now})
 	if err != nil {
-		c.t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	return store
 }
@@ -97,10 +95,10 @@ func allTold(t *testing.T, store *consentpg.Store, last map[place]consentpg.Choi
 }
 
 // shown are the values of the resident's own entries in the register.
-func (c *crash) shown(at place) []string {
-	c.t.Helper()
+func (s *scene) shown(at place) []string {
+	s.t.Helper()
 	var out []string
-	for _, e := range c.record(at.person).Entries {
+	for _, e := range s.record(at.person).Entries {
 		if channel, own := channelOf(e); own && channel == at.channel {
 			out = append(out, *e.Value)
 		}

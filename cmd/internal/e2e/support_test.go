@@ -22,8 +22,7 @@ type desk struct {
 
 func newDesk(t *testing.T, state string) *desk {
 	t.Helper()
-	c := &crash{t: t, data: filepath.Join(t.TempDir(), "data")}
-	c.dev = Start(t, "--data", c.data)
+	c := startCrash(t, "0")
 	return &desk{c, c.persons(state)[0]}
 }
 
@@ -40,7 +39,7 @@ func (d *desk) shares(id, number string) string {
 
 func (d *desk) emits(line string) {
 	d.t.Helper()
-	if got := Run(d.t, line, "emit", "--data", d.data, "-"); got.Code != 0 {
+	if got := Run(d.t, line, "emit", "--data", d.dir, "-"); got.Code != 0 {
 		d.t.Fatalf("emit: %+v", got)
 	}
 }
@@ -48,7 +47,7 @@ func (d *desk) emits(line string) {
 // asks runs a command with --json into v, and returns how it ended.
 func (d *desk) asks(v any, args ...string) Result {
 	d.t.Helper()
-	got := Run(d.t, "", append(args, "--data", d.data, "--json")...)
+	got := Run(d.t, "", append(args, "--data", d.dir, "--json")...)
 	if got.Code == 0 {
 		if err := json.Unmarshal([]byte(got.Stdout), v); err != nil {
 			d.t.Fatalf("%v: %s", err, got.Stdout)
@@ -211,7 +210,7 @@ func TestDeskWithoutItsDatabaseAsksToTryAgain(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, "empty")
 	d.dev.Kill9()
-	mustSayInOneLine(t, Run(t, "", "support", "find", "--data", d.data, d.person.Extension), 75, "PostgreSQL")
+	mustSayInOneLine(t, Run(t, "", "support", "find", "--data", d.dir, d.person.Extension), 75, "PostgreSQL")
 }
 
 // TestSupportNeverSeesAWholeValueOfAProtectedPerson in any of its outputs.
@@ -222,7 +221,7 @@ func TestSupportNeverSeesAWholeValueOfAProtectedPerson(t *testing.T) {
 	d.eventuallyFinds("passed_on ***98")
 	for _, args := range [][]string{{"support", "find"}, {"support", "remove", "--channel", string(contact.Mobile), "--reason", "typo", "--ground", "x"}} {
 		for _, form := range []string{"--json", "--lang=sv"} {
-			got := Run(t, "", append(args, "--data", d.data, form, d.person.Extension)...)
+			got := Run(t, "", append(args, "--data", d.dir, form, d.person.Extension)...)
 			if got.Code != 0 || !strings.Contains(got.Stdout, "***98") || strings.Contains(got.Stdout, "0698") || strings.Contains(got.Stdout, "bade.och") {
 				t.Errorf("%s %s prints %s%s", args, form, got.Stdout, got.Stderr)
 			}

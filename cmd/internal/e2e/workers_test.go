@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -27,8 +26,7 @@ import (
 // TestWorkersSideBySide lets a second worker come and go beside dev's own while decisions arrive: what both did together is
 // what one would have done.
 func TestWorkersSideBySide(t *testing.T) {
-	c := &crash{t: t, data: filepath.Join(t.TempDir(), "data")}
-	c.dev = Start(t, "--data", c.data, "--persons", "98")
+	c := startCrash(t, "98")
 	h := drawHistory(7, 1500, c.persons("generated", "staff_entries", "contact_persons"))
 	publisher := c.publisher()
 	stop := func() {}
@@ -50,14 +48,14 @@ func TestWorkersSideBySide(t *testing.T) {
 // secondWorker runs in this process, on the stack of dev.
 func (c *crash) secondWorker() (stop func()) {
 	c.t.Helper()
-	pool, err := pgxpool.New(c.t.Context(), c.dev.Endpoints.Postgres)
+	pool, err := pgxpool.New(c.t.Context(), c.at.Postgres)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	certificate := clientOf(c.t, c.data, devstack.WorkerCertificate).Transport
+	certificate := clientOf(c.t, c.dir, devstack.WorkerCertificate).Transport
 	w, err := worker.New(worker.Config{
-		Kafka: stream.Config{Brokers: []string{c.dev.Endpoints.Kafka}}, Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:SE2321000016-CSW2",
-		RegisterURL: c.dev.Endpoints.Register, LogicalAddress: "SE165565594230-1000", TLS: certificate.(*http.Transport).TLSClientConfig,
+		Kafka: stream.Config{Brokers: []string{c.at.Kafka}}, Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:SE2321000016-CSW2",
+		RegisterURL: c.at.Register, LogicalAddress: "SE165565594230-1000", TLS: certificate.(*http.Transport).TLSClientConfig,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: prometheus.NewRegistry(), Codes: register.DefaultCodes(), Now: time.Now,
 	})
 	if err != nil {
@@ -82,8 +80,7 @@ func (c *crash) secondWorker() (stop func()) {
 // TestEachTestPerson shares a number for the person of each state, withdraws it again, and looks at what came of both.
 func TestEachTestPerson(t *testing.T) {
 	t.Parallel()
-	c := &crash{t: t, data: filepath.Join(t.TempDir(), "data")}
-	c.dev = Start(t, "--data", c.data)
+	c := startCrash(t, "0")
 	tests := []struct{ state, shared, withdrawn string }{
 		{"empty", "pushed", "pushed"},
 		{"both_channels", "pushed", "pushed"},

@@ -41,6 +41,7 @@ type Config struct {
 	Codes          map[contact.Channel]register.Code
 	Now            func() time.Time // whose verdicts on clocks count; not for measuring
 	Lease          time.Duration    // of a claimed person; zero takes the store's default
+	Session        time.Duration    // how long a dead worker keeps its partitions; zero takes the stream's default
 	Rules          eservice.Rules   // may be nil: every e-service may speak for residents and guardians
 	Log            *slog.Logger
 	Metrics        prometheus.Registerer
@@ -131,7 +132,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	relay.Go(func() { w.relay.Run(relaying) })
 	rest.Go(func() { w.pusher.Run(ctx) })
 	err := stream.Consume(ctx, stream.ConsumeConfig{Config: w.Kafka, Group: Group,
-		Topic: event.TopicDecisions, Log: w.Log}, w.intake)
+		Topic: event.TopicDecisions, Log: w.Log, SessionTimeout: w.Session}, w.intake)
 	rest.Wait()
 	stopRelay()
 	relay.Wait()

@@ -1,0 +1,195 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"contactsync/consent/consentpg"
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/contracts/mockregister"
+	"contactsync/sync/plan"
+)
+
+var (
+	fleetRuns      = flag.Int("fleet.runs", 1, "how many runs, each on the next seed")
+	fleetKills     = flag.Int("fleet.kills", 4, "how often each part is killed in a run")
+	fleetDecisions = flag.Int("fleet.decisions", 2000, "how many decisions are drawn in a run")
+	fleetPersons   = flag.Int("fleet.persons", 200, "over how many persons")
+	fleetBroker    = flag.String("fleet.broker", "both", "apache, in-process, or both")
+)
+
+// TestFleetUnderKill9 runs the services as processes on PostgreSQL and a broker, draws decisions, kills every part again and
+// again and cuts the ways between them. In the end register, outcomes and audit are as the pure function says.
+//
+//	go test ./cmd/internal/e2e -run FleetUnderKill9 -timeout 0 -crash.seed 1 -fleet.runs 20 -fleet.kills 20 \
+//	    -fleet.decisions 10000 -fleet.persons 500 -fleet.broker apache
+func TestFleetUnderKill9(t *testing.T) {
+	for _, broker := range []string{"in-process", "apache"} {
+		if *fleetBroker != broker && *fleetBroker != "both" {
+			continue
+		}
+		for seed := *crashSeed; seed < *crashSeed+uint64(*fleetRuns); seed++ {
+			t.Run(fmt.Sprintf("%s/seed %d", broker, seed), func(t *testing.T) { fleetUnderKill9(t, seed, broker == "apache") })
+		}
+	}
+}
+
+func fleetUnderKill9(t *testing.T, seed uint64, apache bool) {
+	if apache {
+		needsApache(t)
+	}
+	began := time.Now()
+	f := StartFleet(t, FleetConfig{Apache: apache, Workers: 2, Persons: *fleetPersons - 2,
+		Env: []string{"CONTACTSYNC_PUSH_LEASE=5s", "CONTACTSYNC_PUSH_CALL_TIMEOUT=2s", "CONTACTSYNC_KAFKA_SESSION_TIMEOUT=6s"}})
+	s := f.scene(t)
+	persons := s.persons("generated", "staff_entries", "contact_persons") // the named ones hold what is not ours
+	// A tenth of the persons decide at the portal: their revisions are times, which no drawn revision comes near.
+	atPortal := persons[len(persons)-len(persons)/10:]
+	h := drawHistory(seed, *fleetDecisions, persons[:len(persons)-len(atPortal)])
+	others := s.others(persons)
+
+	faults, choices := drawSchedule(seed, *fleetKills, f), map[place]consentpg.Choice{}
+	group, ctx := errgroup.WithContext(t.Context())
+	group.Go(func() error { return faults.run(ctx) })
+	group.Go(func() error { return s.send(ctx, h, seed) })
+	group.Go(func() (err error) {
+		choices, err = s.decide(ctx, seed, *fleetDecisions/20, atPortal)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	over := time.Since(began)
+	for _, service := range f.services() {
+		f.AwaitReady(service)
+	}
+	store := s.consent()
+	eventually(t, "everything is pushed and told", func() bool {
+		return s.settled() && s.count(`select count(*) from consent.outbox`) == 0 && allTold(t, store, choices)
+	})
+	t.Logf("seed %d: faults for %v, all done %v later", seed, over.Round(time.Second), (time.Since(began) - over).Round(time.Second))
+	s.judgeRegister(h)
+	s.judgeOutcomes(h)
+	s.judgeChoices(choices)
+	s.judgeAudit(h, choices)
+	if got := s.others(persons); len(got) != 2 || !reflect.DeepEqual(got, others) {
+		t.Error("an entry that is not the resident's own has changed")
+	}
+	s.repeat(h)
+	s.judgeLog(h)
+}
+
+// scene is the fleet as it is judged.
+func (f *Fleet) scene(t *testing.T) *scene {
+	f.At.Ops = f.Ops(f.Workers[0])
+	return &scene{t: t, dir: f.Dir, at: f.At, log: func() string {
+		var all strings.Builder
+		for _, s := range f.services() {
+			all.WriteString(s.Log())
+		}
+		return all.String()
+	}}
+}
+
+// send produces the history over about the time that the faults take.
+func (s *scene) send(ctx context.Context, h *history, seed uint64) error {
+	random := rand.New(rand.NewPCG(seed, 3))
+	publisher := s.publisher()
+	chunks := slices.Collect(slices.Chunk(h.sent(), 50))
+	every := time.Duration(*fleetKills) * 4 * time.Second / time.Duration(len(chunks))
+	for _, chunk := range chunks {
+		for publisher.Publish(ctx, chunk...) != nil {
+			if err := wait(ctx, 50*time.Millisecond); err != nil {
+				return err
+			}
+		}
+		if err := wait(ctx, drawTime(random, 0, 2*every)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decide makes n choices as the portal does, each again under the same id until it is known to be made, and returns the last
+// one of each person and channel.
+func (s *scene) decide(ctx context.Context, seed uint64, n int, persons []mockregister.TestPerson) (map[place]consentpg.Choice, error) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	store, last := s.consent(), map[place]consentpg.Choice{}
+	every := time.Duration(*fleetKills) * 4 * time.Second / time.Duration(n)
+	for range n {
+		p := persons[random.IntN(len(persons))]
+		at := place{contact.KnownPersonID(p.Root, p.Extension), contact.Channels[random.IntN(2)]}
+		var id uuid.UUID
+		for i := range id {
+			id[i] = byte(random.UintN(256))
+		}
+		w := consentpg.Wish{EventID: id.String(), Person: at.person, Channel: at.channel, Share: random.IntN(3) > 0}
+		if w.Share {
+			w.Value = drawValue(random, at.channel)
+		}
+		for {
+			choice, err := store.Decide(ctx, w)
+			if err == nil {
+				last[at] = choice
+				break
+			}
+			if err := wait(ctx, 50*time.Millisecond); err != nil {
+				return nil, err
+			}
+		}
+		if err := wait(ctx, drawTime(random, 0, 2*every)); err != nil {
+			return nil, err
+		}
+	}
+	return last, nil
+}
+
+func (s *scene) judgeChoices(choices map[place]consentpg.Choice) {
+	s.t.Helper()
+	wrong := 0
+	for at, choice := range choices {
+		shown := s.shown(at)
+		if choice.Share && !slices.Equal(shown, []string{choice.Value.Reveal()}) || !choice.Share && len(shown) != 0 {
+			wrong++
+		}
+	}
+	if wrong > 0 {
+		s.t.Errorf("%d of %d choices made at the portal are not what the register shows", wrong, len(choices))
+	}
+}
+
+// judgeAudit looks for the entry of each decision that counts, of each outcome that tells of a push, and of each choice made at
+// the portal.
+func (s *scene) judgeAudit(h *history, choices map[place]consentpg.Choice) {
+	s.t.Helper()
+	pushed := s.texts(`select ground || ' ' || channel || ' ' || outcome || ' ' || version from sync.audit`)
+	shown := s.texts(`select distinct ground || ' ' || channel from sync.audit where outcome in ('pushed', 'unchanged')`)
+	for at, w := range h.wanted() {
+		if w.Kind != plan.Unasked && !shown[w.EventID+" "+string(at.channel)] {
+			s.t.Errorf("decision %s counts, and the audit does not tell that the register shows it", w.EventID)
+		}
+	}
+	for id, o := range s.outcomes() {
+		entry := fmt.Sprintf("%s %s %s %s", id, o.Channel, o.Outcome, o.RegisterVersion)
+		if o.Outcome == event.Pushed && !pushed[entry] {
+			s.t.Errorf("decision %s is told to be pushed as version %s, and the audit does not say so", id, o.RegisterVersion)
+		}
+	}
+	made := s.texts(`select distinct event_id from consent.audit where outcome = 'saved'`)
+	for _, choice := range choices {
+		if !made[choice.EventID] {
+			s.t.Errorf("choice %s is not in the audit", choice.EventID)
+		}
+	}
+}
