@@ -37,7 +37,6 @@ var build atomic.Pointer[func() (string, error)]
 
 // Main runs the tests of a package, removes the binary if one was built and ends the process.
 func Main(m interface{ Run() int }) {
-	serveBroker()
 	dir, err := os.MkdirTemp("", "contactsync-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)

@@ -26,31 +26,22 @@ var (
 	fleetKills     = flag.Int("fleet.kills", 4, "how often each part is killed in a run")
 	fleetDecisions = flag.Int("fleet.decisions", 2000, "how many decisions are drawn in a run")
 	fleetPersons   = flag.Int("fleet.persons", 200, "over how many persons")
-	fleetBroker    = flag.String("fleet.broker", "both", "apache, in-process, or both")
 )
 
 // TestFleetUnderKill9 runs the services as processes on PostgreSQL and a broker, draws decisions, kills every part again and
 // again and cuts the ways between them. In the end register, outcomes and audit are as the pure function says.
 //
 //	go test ./cmd/internal/e2e -run FleetUnderKill9 -timeout 0 -crash.seed 1 -fleet.runs 20 -fleet.kills 20 \
-//	    -fleet.decisions 10000 -fleet.persons 500 -fleet.broker apache
+//	    -fleet.decisions 10000 -fleet.persons 500
 func TestFleetUnderKill9(t *testing.T) {
-	for _, broker := range []string{"in-process", "apache"} {
-		if *fleetBroker != broker && *fleetBroker != "both" {
-			continue
-		}
-		for seed := *crashSeed; seed < *crashSeed+uint64(*fleetRuns); seed++ {
-			t.Run(fmt.Sprintf("%s/seed %d", broker, seed), func(t *testing.T) { fleetUnderKill9(t, seed, broker == "apache") })
-		}
+	for seed := *crashSeed; seed < *crashSeed+uint64(*fleetRuns); seed++ {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { fleetUnderKill9(t, seed) })
 	}
 }
 
-func fleetUnderKill9(t *testing.T, seed uint64, apache bool) {
-	if apache {
-		needsApache(t)
-	}
+func fleetUnderKill9(t *testing.T, seed uint64) {
 	began := time.Now()
-	f := StartFleet(t, FleetConfig{Apache: apache, Workers: 2, Persons: *fleetPersons - 2,
+	f := StartFleet(t, FleetConfig{Workers: 2, Persons: *fleetPersons - 2,
 		Env: []string{"CONTACTSYNC_PUSH_LEASE=5s", "CONTACTSYNC_PUSH_CALL_TIMEOUT=2s", "CONTACTSYNC_KAFKA_SESSION_TIMEOUT=6s"}})
 	s := f.scene(t)
 	persons := s.persons("generated", "staff_entries", "contact_persons") // the named ones hold what is not ours

@@ -3,12 +3,14 @@ package e2e
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -36,13 +38,30 @@ func NewService(t testing.TB, name string, command func() *exec.Cmd) *Service {
 	}
 	s := &Service{Name: name, t: t, make: command, log: log}
 	t.Cleanup(func() {
+		if t.Failed() {
+			s.end(syscall.SIGQUIT) // a Go program tells what all its goroutines are doing
+		}
 		s.Kill9()
 		if t.Failed() {
-			t.Logf("the last lines of %s:\n%s", name, tail(s.Log(), 2000))
+			t.Logf("the last lines of %s:\n%s", name, tail(s.Log(), 4000))
+			keep(t, name, s.Log())
 		}
 		_ = log.Close()
 	})
 	return s
+}
+
+// keepLogs names a folder for the logs of tests that fail.
+var keepLogs = flag.String("fleet.logs", "", "folder that keeps the whole logs of all processes when a test fails")
+
+func keep(t testing.TB, name, text string) {
+	if *keepLogs == "" {
+		return
+	}
+	file := filepath.Join(*keepLogs, strings.ReplaceAll(t.Name(), "/", "-")+"-"+name+".log")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Error(err)
+	}
 }
 
 func tail(text string, most int) string { return text[max(0, len(text)-most):] }
