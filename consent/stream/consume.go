@@ -71,7 +71,8 @@ const (
 
 // Consume joins the group and hands batches to h until ctx ends, through rebalances and broker outages. It returns nil then.
 func Consume(ctx context.Context, c ConsumeConfig, h Handler) error {
-	if err := c.validate(); err != nil {
+	l, err := c.link()
+	if err != nil {
 		return err
 	}
 	if c.MaxBatch == 0 {
@@ -80,22 +81,15 @@ func Consume(ctx context.Context, c ConsumeConfig, h Handler) error {
 	if c.SessionTimeout == 0 {
 		c.SessionTimeout = 10 * time.Second
 	}
-	dialer, err := c.dialer()
-	if err != nil {
-		return err
-	}
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: c.name(c.Group), Brokers: c.Brokers, Dialer: dialer, Topics: []string{c.wire()},
+		ID: c.name(c.Group), Brokers: c.Brokers, Dialer: l.dialer(), Topics: []string{c.wire()},
 		HeartbeatInterval: time.Second, SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.SessionTimeout,
 		JoinGroupBackoff: time.Second, WatchPartitionChanges: true, StartOffset: kafka.FirstOffset,
 	})
 	if err != nil {
 		return fmt.Errorf("join consumer group: %w", err)
 	}
-	transport, err := c.transport()
-	if err != nil {
-		return err
-	}
+	transport := l.transport()
 	defer transport.CloseIdleConnections()
 	con := &consumer{ConsumeConfig: c, handler: h, client: &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: transport, Timeout: askTimeout}}
 	return con.run(ctx, group)
