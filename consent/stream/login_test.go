@@ -112,7 +112,7 @@ func TestLoginPrintsWithoutPassword(t *testing.T) {
 	for _, logger := range []*slog.Logger{slog.New(slog.NewJSONHandler(&log, nil)), slog.New(slog.NewTextHandler(&log, nil))} {
 		logger.Info("x", "login", login, "pointer", &login, "config", c)
 	}
-	text, _ := json.Marshal(c)
+	text, _ := json.Marshal(login)
 	said := log.String() + string(text)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
 		said += fmt.Sprintf(verb+verb+verb, login, &login, c)

@@ -23,7 +23,7 @@ func projectRules() rules {
 		leaves: map[string][]string{"contracts": {"consent/audit"}},
 		rows: map[string][]string{
 			"consent": {
-				"reason", "contact", "event", "audit", "eservice", "consentpg", "stream", "outbox", "web", "portal",
+				"reason", "contact", "event", "audit", "eservice", "consentpg", "trouble", "stream", "outbox", "web", "portal",
 				"pgcluster", "pgtest", "kafkatest", "webtest",
 			},
 			"contracts": {
