@@ -169,7 +169,12 @@ func (c *consumer) generation(ctx context.Context, gen *kafka.Generation) bool {
 		return false
 	}
 	c.Log.Info("partitions assigned", "group", c.Group, "generation", gen.ID, "partitions", len(assigned))
+	ctx, end := context.WithCancel(ctx)
 	var partitions, committer sync.WaitGroup
+	partitions.Go(func() {
+		defer end()
+		g.watch(ctx)
+	})
 	for i, a := range assigned {
 		f := &fetcher{generation: g, partition: a.Partition, next: starts[i], limit: c.MaxBatch}
 		partitions.Go(func() { f.run(ctx) })

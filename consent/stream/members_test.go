@@ -11,6 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"contactsync/consent/kafkatest"
 	"contactsync/consent/stream"
 )
 
@@ -57,6 +61,52 @@ func partitionsOfALeavingMemberAreTakenOverSoon(t *testing.T, c stream.Config) {
 	t.Logf("stopped after %v, taken over after %v", stopped.Round(time.Millisecond), took.Round(time.Millisecond))
 	if took > 5*time.Second {
 		t.Errorf("taken over after %v", took)
+	}
+}
+
+// A member whose database is away keeps its place: it does not make the others stop and join again.
+func TestMemberWithoutDatabaseDoesNotDisturbTheOthers(t *testing.T) {
+	onEach(t, memberWithoutDatabaseDoesNotDisturbTheOthers)
+}
+
+func memberWithoutDatabaseDoesNotDisturbTheOthers(t *testing.T, c stream.Config) {
+	well, away := newCollector(), newCollector()
+	consume(t, c, well)
+	well.until(t, "all partitions", func() bool { return len(well.assigned) == 3 })
+	away.failAssigned = 3
+	consume(t, c, away)
+	away.until(t, "partitions", func() bool { return len(away.assigned) > 0 })
+	well.mu.Lock()
+	defer well.mu.Unlock()
+	if well.generations != 2 { // alone, and with the other
+		t.Errorf("the other member had %d generations", well.generations)
+	}
+}
+
+// Partitions that are added are read from their start, and their high watermark is one of now.
+func TestAddedPartitionsAreTakenOver(t *testing.T) { onEach(t, addedPartitionsAreTakenOver) }
+
+func addedPartitionsAreTakenOver(t *testing.T, c stream.Config) {
+	h := newCollector()
+	consume(t, c, h)
+	h.until(t, "three partitions", func() bool { return len(h.assigned) == 3 })
+	k := kafkatest.Client(t, c, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100*time.Millisecond))
+	request, one := kmsg.NewPtrCreatePartitionsRequest(), kmsg.NewCreatePartitionsRequestTopic()
+	one.Topic, one.Count = c.Prefix+topic, 5
+	request.Topics, request.TimeoutMillis = append(request.Topics, one), 10_000
+	if response, err := request.RequestWith(t.Context(), k); err != nil || response.Topics[0].ErrorCode != 0 {
+		t.Fatalf("add partitions: %v %+v", err, response)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for n := range 10 {
+		if err := k.ProduceSync(ctx, &kgo.Record{Topic: c.Prefix + topic, Partition: 4, Value: fmt.Append(nil, n)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.until(t, "ten records", func() bool { return len(h.records) == 10 })
+	if h.ends[4] != 10 {
+		t.Errorf("the new partition was taken over at %d", h.ends[4])
 	}
 }
 

@@ -56,15 +56,16 @@ func numbered(from, to int) []stream.Message {
 
 // collector is a handler that remembers. Its durable offsets are shared by all members, as a database would be.
 type collector struct {
-	mu      sync.Mutex
-	fail    int // so many batches fail
-	records []stream.Record
-	batches []stream.Batch
-	lost    []stream.Loss
-	ends    map[int]int64
-	// assigned are the partitions of now.
-	assigned []stream.Assignment
-	changed  chan struct{}
+	mu           sync.Mutex
+	fail         int // so many batches fail
+	records      []stream.Record
+	batches      []stream.Batch
+	lost         []stream.Loss
+	ends         map[int]int64
+	assigned     []stream.Assignment // of now
+	generations  int
+	failAssigned int // so many times taking over fails
+	changed      chan struct{}
 }
 
 func newCollector() *collector { return &collector{changed: make(chan struct{}, 1)} }
@@ -73,7 +74,12 @@ func (c *collector) Assigned(_ context.Context, _ string, assigned []stream.Assi
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer c.tell()
+	if c.failAssigned > 0 {
+		c.failAssigned--
+		return nil, errors.New("database away")
+	}
 	c.ends, c.assigned = ends, assigned
+	c.generations++
 	starts := make([]int64, len(assigned))
 	for i, a := range assigned {
 		starts[i] = a.LogStart

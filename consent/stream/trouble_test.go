@@ -151,6 +151,31 @@ func TestMissingTopicIsNoStorm(t *testing.T) {
 	}
 }
 
+// A topic that is made after the group has shared out its partitions, and before kafka-go looks out for new ones.
+func TestTopicMadeAtTheWrongMomentIsFound(t *testing.T) {
+	t.Parallel()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	makeIt := sync.OnceFunc(func() {
+		if err := cluster.CreateTopic(topic, 3, nil); err != nil {
+			t.Error(err)
+		}
+	})
+	cluster.ControlKey(int16(kmsg.SyncGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.SleepControl(makeIt)
+		return nil, nil, false
+	})
+	j, h := newJournal(), newCollector()
+	consumeLogging(t, stream.Config{Brokers: cluster.ListenAddrs()}, h, j.log())
+	h.until(t, "three partitions", func() bool { return len(h.assigned) == 3 })
+	if j.count("partitions without an owner") != 1 {
+		t.Errorf("logged %q", j.lines)
+	}
+}
+
 // A login that is refused is named in the log, and does not end the consumer.
 func TestRefusedLoginIsTold(t *testing.T) {
 	t.Parallel()
