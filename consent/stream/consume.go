@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"contactsync/consent/trouble"
 )
 
 // Assignment is a partition that this member owns from now on.
@@ -62,6 +64,7 @@ type ConsumeConfig struct {
 }
 
 const (
+	heartbeat     = 500 * time.Millisecond // how late a member hears of another that came or left
 	commitEvery   = 200 * time.Millisecond
 	handleTimeout = 4 * time.Second // how long a batch may take, also after its generation ended; below the session timeout
 	fetchWait     = 500 * time.Millisecond
@@ -69,9 +72,11 @@ const (
 	askTimeout    = fetchWait + 5*time.Second // kafka-go sets no deadline of its own: a silent broker would hold a partition for ever
 )
 
-// Consume joins the group and hands batches to h until ctx ends, through rebalances and broker outages. It returns nil then.
+// Consume joins the group and hands batches to h until ctx ends, through rebalances, broker outages, a topic that is missing and
+// a login that is refused, which it tells once a minute. It returns nil then; before that only what is wrong with the config.
 func Consume(ctx context.Context, c ConsumeConfig, h Handler) error {
-	if err := c.validate(); err != nil {
+	l, err := c.link()
+	if err != nil {
 		return err
 	}
 	if c.MaxBatch == 0 {
@@ -80,35 +85,30 @@ func Consume(ctx context.Context, c ConsumeConfig, h Handler) error {
 	if c.SessionTimeout == 0 {
 		c.SessionTimeout = 10 * time.Second
 	}
-	dialer, err := c.dialer()
-	if err != nil {
-		return err
-	}
 	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: c.name(c.Group), Brokers: c.Brokers, Dialer: dialer, Topics: []string{c.wire()},
-		HeartbeatInterval: time.Second, SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.SessionTimeout,
+		ID: c.name(c.Group), Brokers: c.Brokers, Dialer: l.dialer(), Topics: []string{c.wire()},
+		HeartbeatInterval: heartbeat, SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.SessionTimeout,
 		JoinGroupBackoff: time.Second, WatchPartitionChanges: true, StartOffset: kafka.FirstOffset,
 	})
 	if err != nil {
 		return fmt.Errorf("join consumer group: %w", err)
 	}
-	transport, err := c.transport()
-	if err != nil {
-		return err
-	}
-	defer transport.CloseIdleConnections()
-	con := &consumer{ConsumeConfig: c, handler: h, client: &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: transport, Timeout: askTimeout}}
+	con := &consumer{ConsumeConfig: c, link: l, handler: h, trouble: trouble.New(c.Log)}
 	return con.run(ctx, group)
 }
 
 type consumer struct {
 	ConsumeConfig
+	link    *link
 	handler Handler
-	client  *kafka.Client
+	trouble *trouble.Log
 }
 
 // wire is the topic's name for the broker.
 func (c ConsumeConfig) wire() string { return c.name(c.Topic) }
+
+// ofGroup is the part that is in trouble when it is no partition.
+const ofGroup = "group"
 
 func (c *consumer) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 	stop := context.AfterFunc(ctx, func() { _ = group.Close() }) // Close waits for the running generation's functions
@@ -120,47 +120,95 @@ func (c *consumer) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 		}
 		if err != nil {
 			// A fresh broker answers "coordinator not available" to the first join: the group tries again by itself.
-			c.Log.Warn("consumer group not joined", "group", c.Group, "error", err.Error())
+			c.trouble.Warn(ofGroup, "consumer group not joined", c.link.told(err), "group", c.Group)
 			continue
 		}
-		c.Log.Info("partitions assigned", "group", c.Group, "generation", gen.ID, "partitions", len(gen.Assignments[c.wire()]))
-		done := make(chan struct{})
-		gen.Start(func(ctx context.Context) {
-			defer close(done)
-			c.generation(ctx, gen)
-		})
-		<-done
+		took := make(chan bool)
+		gen.Start(func(ctx context.Context) { took <- c.generation(ctx, gen) })
+		if !<-took && c.hindered(ctx) {
+			pause(ctx, time.Second) // kafka-go would join again at once, without end
+		}
 	}
 }
 
-// generation lives as long as the assignment. Whatever ends it, a final commit is made before the group may rebalance.
-func (c *consumer) generation(ctx context.Context, gen *kafka.Generation) {
-	assigned, starts, err := c.start(ctx, gen)
-	if err != nil {
-		if ctx.Err() == nil {
-			c.Log.Warn("generation not started", "group", c.Group, "error", err.Error())
-			pause(ctx, time.Second)
-		}
-		return
+// hindered tells whether more than a rebalance has ended a generation before it began, and logs it: where the topic is missing
+// kafka-go says nothing.
+func (c *consumer) hindered(ctx context.Context) bool {
+	transport := c.link.transport()
+	defer transport.CloseIdleConnections()
+	_, err := c.limits(ctx, c.client(transport))
+	if err == nil || ctx.Err() != nil {
+		return false
 	}
-	offsets := &offsets{next: map[int]int64{}}
+	c.trouble.Warn(ofGroup, "partitions not taken over", err, "group", c.Group)
+	return true
+}
+
+func (c *consumer) client(t *kafka.Transport) *kafka.Client {
+	return &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: t, Timeout: askTimeout}
+}
+
+// generation is one assignment of partitions.
+type generation struct {
+	*consumer
+	gen *kafka.Generation
+	// client is of this generation only: what a transport knows of partitions and their leaders may be seconds old, and a gate
+	// that is closed at an old high watermark lets shares pass.
+	client  *kafka.Client
+	offsets *offsets
+}
+
+// generation lives as long as the assignment. Whatever ends it, a final commit is made before the group may rebalance. It tells
+// whether the partitions were taken over.
+func (c *consumer) generation(ctx context.Context, gen *kafka.Generation) bool {
+	transport := c.link.transport()
+	defer transport.CloseIdleConnections()
+	g := &generation{consumer: c, gen: gen, client: c.client(transport), offsets: &offsets{next: map[int]int64{}}}
+	assigned, starts, ok := g.takeOver(ctx)
+	if !ok {
+		return false
+	}
+	c.Log.Info("partitions assigned", "group", c.Group, "generation", gen.ID, "partitions", len(assigned))
+	ctx, end := context.WithCancel(ctx)
 	var partitions, committer sync.WaitGroup
+	partitions.Go(func() {
+		defer end()
+		g.watch(ctx)
+	})
 	for i, a := range assigned {
-		f := &fetcher{consumer: c, partition: a.Partition, next: starts[i], offsets: offsets, limit: c.MaxBatch}
+		f := &fetcher{generation: g, partition: a.Partition, next: starts[i], limit: c.MaxBatch}
 		partitions.Go(func() { f.run(ctx) })
 	}
 	committing := make(chan struct{})
-	committer.Go(func() { c.commitLoop(gen, offsets, committing) })
+	committer.Go(func() { g.commitLoop(committing) })
 	<-ctx.Done() // also with no partition of our own
 	partitions.Wait()
 	close(committing)
 	committer.Wait()
+	return true
+}
+
+// takeOver repeats start until it works or the generation ends. To leave instead would make all other members stop and join
+// again, though it may be only our database that is away.
+func (g *generation) takeOver(ctx context.Context) ([]Assignment, []int64, bool) {
+	for {
+		assigned, starts, err := g.start(ctx)
+		if err == nil {
+			g.trouble.Over(ofGroup, "consuming again", "group", g.Group)
+			return assigned, starts, true
+		}
+		if ctx.Err() != nil {
+			return nil, nil, false
+		}
+		g.trouble.Warn(ofGroup, "partitions not taken over", err, "group", g.Group)
+		pause(ctx, time.Second)
+	}
 }
 
 // start asks the broker how far each partition reaches and the handler where to begin.
-func (c *consumer) start(ctx context.Context, gen *kafka.Generation) ([]Assignment, []int64, error) {
-	own := gen.Assignments[c.wire()]
-	limits, err := c.limits(ctx)
+func (g *generation) start(ctx context.Context) ([]Assignment, []int64, error) {
+	own := g.gen.Assignments[g.wire()]
+	limits, err := g.limits(ctx, g.client)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -170,28 +218,34 @@ func (c *consumer) start(ctx context.Context, gen *kafka.Generation) ([]Assignme
 	}
 	assigned := make([]Assignment, len(own))
 	for i, p := range own {
-		l := limits[p.ID]
+		l, known := limits[p.ID]
+		if !known {
+			return nil, nil, fmt.Errorf("ask for offsets: partition %d is not known yet", p.ID)
+		}
 		assigned[i] = Assignment{Partition: p.ID, Committed: max(p.Offset, -1), LogStart: l.FirstOffset, HighWatermark: l.LastOffset}
 	}
-	starts, err := c.handler.Assigned(ctx, c.Topic, assigned, ends)
+	starts, err := g.handler.Assigned(ctx, g.Topic, assigned, ends)
 	return assigned, starts, err
 }
 
 // limits asks for the first and the last offset of every partition of the topic.
-func (c *consumer) limits(ctx context.Context) (map[int]kafka.PartitionOffsets, error) {
-	meta, err := c.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{c.wire()}})
+func (c *consumer) limits(ctx context.Context, client *kafka.Client) (map[int]kafka.PartitionOffsets, error) {
+	meta, err := client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{c.wire()}})
 	if err != nil {
-		return nil, fmt.Errorf("ask for partitions: %w", err)
+		return nil, fmt.Errorf("ask for partitions: %w", c.link.told(err))
 	}
 	var ask []kafka.OffsetRequest
 	for _, t := range meta.Topics {
+		if t.Error != nil {
+			return nil, fmt.Errorf("ask for partitions of topic %s: %w", c.wire(), t.Error)
+		}
 		for _, p := range t.Partitions {
 			ask = append(ask, kafka.FirstOffsetOf(p.ID), kafka.LastOffsetOf(p.ID))
 		}
 	}
-	res, err := c.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{c.wire(): ask}})
+	res, err := client.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: map[string][]kafka.OffsetRequest{c.wire(): ask}})
 	if err != nil {
-		return nil, fmt.Errorf("ask for offsets: %w", err)
+		return nil, fmt.Errorf("ask for offsets: %w", c.link.told(err))
 	}
 	limits := map[int]kafka.PartitionOffsets{}
 	for _, p := range res.Topics[c.wire()] {
@@ -203,27 +257,31 @@ func (c *consumer) limits(ctx context.Context) (map[int]kafka.PartitionOffsets, 
 	return limits, nil
 }
 
-func (c *consumer) commitLoop(gen *kafka.Generation, o *offsets, end <-chan struct{}) {
+func (g *generation) commitLoop(end <-chan struct{}) {
 	tick := time.NewTicker(commitEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			c.commit(gen, o)
+			g.commit()
 		case <-end:
-			c.commit(gen, o)
+			g.commit()
 			return
 		}
 	}
 }
 
 // commit loses nothing when it fails: the offset in the database decides where a start begins, too.
-func (c *consumer) commit(gen *kafka.Generation, o *offsets) {
-	if next := o.take(); len(next) > 0 {
-		if err := gen.CommitOffsets(map[string]map[int]int64{c.wire(): next}); err != nil {
-			c.Log.Warn("offsets not committed", "group", c.Group, "error", err.Error())
-		}
+func (g *generation) commit() {
+	next := g.offsets.take()
+	if len(next) == 0 {
+		return
 	}
+	if err := g.gen.CommitOffsets(map[string]map[int]int64{g.wire(): next}); err != nil {
+		g.trouble.Warn(ofGroup, "offsets not committed", g.link.told(err), "group", g.Group)
+		return
+	}
+	g.trouble.Over(ofGroup, "consuming again", "group", g.Group)
 }
 
 // offsets holds what is durable and not yet committed. Each partition has one writer, so it only grows.

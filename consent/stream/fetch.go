@@ -14,24 +14,30 @@ import (
 
 // fetcher reads one partition for the length of one generation.
 type fetcher struct {
-	*consumer
+	*generation
 	partition int
 	next      int64 // offset of the next record that is wanted
-	offsets   *offsets
-	limit     int // records in a batch: halved after a failure, so that one bad record does not hold up the others before it
-	empty     int // fetches in a row that gave nothing though there is something
+	limit     int   // records in a batch: halved after a failure, so that one bad record does not hold up the others before it
+	empty     int   // fetches in a row that gave nothing though there is something
 }
 
 // mostEmpty is how often the same offset is asked for before it is passed over. A slow broker answers with nothing now and
 // then; a compacted end of the log, or a marker, does so for ever.
 const mostEmpty = 20
 
-// run returns when ctx ends. Broker trouble is waited out here: the group's heartbeat goes on beside.
+// run returns when ctx ends. Trouble is waited out here: the group's heartbeat goes on beside.
 func (f *fetcher) run(ctx context.Context) {
+	part := fmt.Sprintf("partition %d", f.partition)
+	defer f.trouble.Leave(part)
 	for ctx.Err() == nil {
-		if err := f.step(ctx); err != nil && ctx.Err() == nil {
-			f.Log.Warn("fetch failed", "topic", f.Topic, "partition", f.partition, "error", err.Error())
+		err := f.step(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			f.trouble.Warn(part, "fetch failed", f.link.told(err), "topic", f.Topic, "partition", f.partition)
 			pause(ctx, 500*time.Millisecond)
+		default:
+			f.trouble.Over(part, "consuming again", "group", f.Group)
 		}
 	}
 }
@@ -111,7 +117,7 @@ func (f *fetcher) handle(ctx context.Context, b Batch) error {
 	hctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handleTimeout)
 	defer cancel()
 	if err := f.handler.Handle(hctx, b); err != nil {
-		return fmt.Errorf("handle %d records: %w", len(b.Records), err)
+		return fmt.Errorf("handle records: %w", err)
 	}
 	return nil
 }

@@ -1,10 +1,12 @@
 package stream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl"
@@ -54,32 +56,51 @@ func (l Login) validate() error {
 	return errors.Join(faults...)
 }
 
-// mechanism is nil without a login. An unknown one was refused by validate.
-func (c Config) mechanism() (sasl.Mechanism, error) {
-	if c.Login == nil {
-		return nil, nil
-	}
-	switch c.Login.Mechanism {
-	case ScramSHA256:
-		return scramOf(scram.SHA256, c.Login)
-	case ScramSHA512:
-		return scramOf(scram.SHA512, c.Login)
-	}
-	return plain.Mechanism{Username: c.Login.User, Password: c.Login.Password}, nil
+// proof is a login that remembers whether any broker has taken it.
+type proof struct {
+	sasl.Mechanism
+	taken atomic.Bool
 }
 
-func scramOf(a scram.Algorithm, l *Login) (sasl.Mechanism, error) {
-	m, err := scram.Mechanism(a, l.User, l.Password)
+// Start implements sasl.Mechanism.
+func (p *proof) Start(ctx context.Context) (sasl.StateMachine, []byte, error) {
+	steps, first, err := p.Mechanism.Start(ctx)
+	return proving{steps, p}, first, err
+}
+
+type proving struct {
+	sasl.StateMachine
+	proof *proof
+}
+
+// Next implements sasl.StateMachine.
+func (s proving) Next(ctx context.Context, challenge []byte) (bool, []byte, error) {
+	done, answer, err := s.StateMachine.Next(ctx, challenge)
+	if done && err == nil {
+		s.proof.taken.Store(true)
+	}
+	return done, answer, err
+}
+
+func newProof(l *Login) (*proof, error) {
+	var m sasl.Mechanism = plain.Mechanism{Username: l.User, Password: l.Password}
+	var err error
+	switch l.Mechanism {
+	case ScramSHA256:
+		m, err = scram.Mechanism(scram.SHA256, l.User, l.Password)
+	case ScramSHA512:
+		m, err = scram.Mechanism(scram.SHA512, l.User, l.Password)
+	}
 	if err != nil { // its text may quote what it judges
 		return nil, errors.New("kafka login: user or password holds characters that SCRAM forbids")
 	}
-	return m, nil
+	return &proof{Mechanism: m}, nil
 }
 
-// told names the trouble that an operator must mend by hand.
-func told(err error) error {
+// refused tells whether an error means that the login is wrong. Kafka has codes for it; other brokers just hang up.
+func (p *proof) refused(err error) bool {
 	if errors.Is(err, kafka.SASLAuthenticationFailed) || errors.Is(err, kafka.UnsupportedSASLMechanism) || errors.Is(err, kafka.IllegalSASLState) {
-		return fmt.Errorf("%w: %w", ErrLogin, err)
+		return true
 	}
-	return err
+	return p != nil && !p.taken.Load() && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
 }

@@ -10,27 +10,25 @@ import (
 
 // Publisher writes records. It is safe for concurrent use, and is shared: each one owns connections and goroutines.
 type Publisher struct {
-	config    Config
+	link      *link
 	writer    *kafka.Writer
 	transport *kafka.Transport
 }
 
 // NewPublisher returns a publisher; nothing is dialled yet.
 func NewPublisher(c Config) (*Publisher, error) {
-	if err := c.validate(); err != nil {
-		return nil, err
-	}
-	transport, err := c.transport()
+	l, err := c.link()
 	if err != nil {
 		return nil, err
 	}
-	return &Publisher{config: c, transport: transport, writer: &kafka.Writer{
+	transport := l.transport()
+	return &Publisher{link: l, transport: transport, writer: &kafka.Writer{
 		Addr:         kafka.TCP(c.Brokers...),
 		Balancer:     kafka.Murmur2Balancer{}, // where the Java client puts the key
 		RequiredAcks: kafka.RequireAll,        // the zero value acknowledges nothing
 		BatchTimeout: 50 * time.Microsecond,   // the default holds every single record for a second
 		BatchSize:    1000,
-		BatchBytes:   1 << 20,
+		BatchBytes:   maxRecord,
 		WriteTimeout: 10 * time.Second,
 		ReadTimeout:  10 * time.Second,
 		MaxAttempts:  3,
@@ -43,10 +41,10 @@ func NewPublisher(c Config) (*Publisher, error) {
 func (p *Publisher) Publish(ctx context.Context, messages ...Message) error {
 	out := make([]kafka.Message, len(messages))
 	for i, m := range messages {
-		out[i] = kafka.Message{Topic: p.config.name(m.Topic), Key: m.Key, Value: m.Value, Headers: toKafka(m.Headers)}
+		out[i] = kafka.Message{Topic: p.link.name(m.Topic), Key: m.Key, Value: m.Value, Headers: toKafka(m.Headers)}
 	}
 	if err := p.writer.WriteMessages(ctx, out...); err != nil {
-		return fmt.Errorf("publish %d records: %w", len(messages), told(err))
+		return fmt.Errorf("publish %d records: %w", len(messages), p.link.told(err))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -48,17 +49,51 @@ func (c Config) validate() error {
 	return errors.Join(faults...)
 }
 
-const dialTimeout = 3 * time.Second
-
-func (c Config) transport() (*kafka.Transport, error) {
-	login, err := c.mechanism()
-	return &kafka.Transport{DialTimeout: dialTimeout, IdleTimeout: 30 * time.Second, MetadataTTL: 6 * time.Second, TLS: c.TLS, SASL: login}, err
+// link is a checked Config, with what both of kafka-go's ways to a broker are made of.
+type link struct {
+	Config
+	login *proof // nil without a Login
 }
 
-// dialer is for what kafka-go does not do by a transport: the group's connections.
-func (c Config) dialer() (*kafka.Dialer, error) {
-	login, err := c.mechanism()
-	return &kafka.Dialer{Timeout: dialTimeout, DualStack: true, TLS: c.TLS, SASLMechanism: login}, err
+func (c Config) link() (*link, error) {
+	l := &link{Config: c}
+	err := c.validate()
+	if err == nil && c.Login != nil {
+		l.login, err = newProof(c.Login)
+	}
+	return l, err
+}
+
+const dialTimeout = 3 * time.Second
+
+func (l *link) transport() *kafka.Transport {
+	t := &kafka.Transport{DialTimeout: dialTimeout, IdleTimeout: 30 * time.Second, MetadataTTL: 6 * time.Second, TLS: l.TLS}
+	if l.login != nil {
+		t.SASL = l.login
+	}
+	return t
+}
+
+// dialer is for the connections of a consumer group.
+func (l *link) dialer() *kafka.Dialer {
+	d := &kafka.Dialer{Timeout: dialTimeout, DualStack: true, TLS: l.TLS}
+	if l.login != nil {
+		d.SASLMechanism = l.login
+	}
+	return d
+}
+
+// told names the trouble that somebody must mend by hand, and shortens what a batch says once for each record.
+func (l *link) told(err error) error {
+	if many, ok := errors.AsType[kafka.WriteErrors](err); ok {
+		if i := slices.IndexFunc(many, func(e error) bool { return e != nil }); i >= 0 {
+			err = many[i]
+		}
+	}
+	if l.login.refused(err) {
+		return fmt.Errorf("%w: %w", ErrLogin, err)
+	}
+	return err
 }
 
 // Header is one header of a record. Kafka allows the same key several times.

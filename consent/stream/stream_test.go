@@ -56,13 +56,16 @@ func numbered(from, to int) []stream.Message {
 
 // collector is a handler that remembers. Its durable offsets are shared by all members, as a database would be.
 type collector struct {
-	mu      sync.Mutex
-	fail    int // so many batches fail
-	records []stream.Record
-	batches []stream.Batch
-	lost    []stream.Loss
-	ends    map[int]int64
-	changed chan struct{}
+	mu           sync.Mutex
+	fail         int // so many batches fail
+	records      []stream.Record
+	batches      []stream.Batch
+	lost         []stream.Loss
+	ends         map[int]int64
+	assigned     []stream.Assignment // of now
+	generations  int
+	failAssigned int // so many times taking over fails
+	changed      chan struct{}
 }
 
 func newCollector() *collector { return &collector{changed: make(chan struct{}, 1)} }
@@ -70,7 +73,13 @@ func newCollector() *collector { return &collector{changed: make(chan struct{}, 
 func (c *collector) Assigned(_ context.Context, _ string, assigned []stream.Assignment, ends map[int]int64) ([]int64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ends = ends
+	defer c.tell()
+	if c.failAssigned > 0 {
+		c.failAssigned--
+		return nil, errors.New("database away")
+	}
+	c.ends, c.assigned = ends, assigned
+	c.generations++
 	starts := make([]int64, len(assigned))
 	for i, a := range assigned {
 		starts[i] = a.LogStart
@@ -138,12 +147,14 @@ func (c *collector) values() map[string]int {
 // consume runs a member until stop is called, which waits for its end.
 func consume(t *testing.T, c stream.Config, h stream.Handler) (stop func()) {
 	t.Helper()
+	return consumeLogging(t, c, h, slog.New(slog.DiscardHandler))
+}
+
+func consumeLogging(t *testing.T, c stream.Config, h stream.Handler, log *slog.Logger) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() {
-		ended <- stream.Consume(ctx, stream.ConsumeConfig{Config: c, Group: "g", Topic: topic, MaxBatch: 50,
-			Log: slog.New(slog.DiscardHandler), SessionTimeout: 6 * time.Second}, h)
-	}()
+	go func() { ended <- stream.Consume(ctx, member(c, log), h) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -152,6 +163,10 @@ func consume(t *testing.T, c stream.Config, h stream.Handler) (stop func()) {
 	})
 	t.Cleanup(stop)
 	return stop
+}
+
+func member(c stream.Config, log *slog.Logger) stream.ConsumeConfig {
+	return stream.ConsumeConfig{Config: c, Group: "g", Topic: topic, MaxBatch: 50, Log: log, SessionTimeout: 6 * time.Second}
 }
 
 func TestEveryRecordIsHandledInOrder(t *testing.T) { onEach(t, everyRecordIsHandledInOrder) }
@@ -210,62 +225,6 @@ func restartGoesOnWhereItStopped(t *testing.T, c stream.Config) {
 		if len(v) != 3 || v < "300" || times != 1 {
 			t.Errorf("record %s was handled %d times after the restart", v, times)
 		}
-	}
-}
-
-func TestMembersComeAndGo(t *testing.T) { onEach(t, membersComeAndGo) }
-
-func membersComeAndGo(t *testing.T, c stream.Config) {
-	h := newCollector() // shared, as the database is
-	publish(t, c, numbered(0, 500)...)
-	stopFirst := consume(t, c, h)
-	h.until(t, "some records", func() bool { return len(h.records) > 0 })
-	consume(t, c, h)
-	publish(t, c, numbered(500, 1000)...)
-	h.until(t, "1000 records", func() bool { return len(h.values()) == 1000 })
-	stopFirst()
-	publish(t, c, numbered(1000, 1500)...)
-	h.until(t, "1500 records", func() bool { return len(h.values()) == 1500 })
-}
-
-// What retention deletes before it was read is gone: that must be loud, and the rest must be read.
-func TestDeletedRecordsAreReported(t *testing.T) { onEach(t, deletedRecordsAreReported) }
-
-func deletedRecordsAreReported(t *testing.T, c stream.Config) {
-	publish(t, c, numbered(0, 300)...)
-	first := newCollector()
-	stop := consume(t, c, first)
-	first.until(t, "300 records", func() bool { return len(first.records) == 300 })
-	stop()
-	committed := map[int]int64{}
-	for _, b := range first.batches {
-		committed[b.Partition] = b.Next
-	}
-
-	publish(t, c, numbered(300, 600)...)
-	deleteRecords(t, c, 0, committed[0]+10)
-	second := newCollector()
-	consume(t, c, second)
-	second.until(t, "a loss", func() bool { return len(second.lost) > 0 })
-	want := stream.Loss{Topic: topic, Partition: 0, From: committed[0], To: committed[0] + 10, HighWatermark: second.ends[0]}
-	if second.lost[0] != want {
-		t.Errorf("lost %+v, want %+v", second.lost[0], want)
-	}
-	second.until(t, "the rest", func() bool { return len(second.values()) == 290 })
-}
-
-func deleteRecords(t *testing.T, c stream.Config, partition int32, before int64) {
-	t.Helper()
-	request := kmsg.NewPtrDeleteRecordsRequest()
-	asked := kmsg.NewDeleteRecordsRequestTopic()
-	asked.Topic = c.Prefix + topic
-	p := kmsg.NewDeleteRecordsRequestTopicPartition()
-	p.Partition, p.Offset = partition, before
-	asked.Partitions = append(asked.Partitions, p)
-	request.Topics = append(request.Topics, asked)
-	response, err := request.RequestWith(t.Context(), kafkatest.Client(t, c))
-	if err != nil || response.Topics[0].Partitions[0].ErrorCode != 0 {
-		t.Fatalf("delete records: %v %+v", err, response)
 	}
 }
 

@@ -70,7 +70,7 @@ func EnsureTopics(ctx context.Context, c Config, specs []TopicSpec) (made []stri
 	}
 	res, err := a.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: missing})
 	if err != nil {
-		return nil, fmt.Errorf("make topics: %w", told(err))
+		return nil, fmt.Errorf("make topics: %w", a.told(err))
 	}
 	var faults []error
 	for _, t := range missing {
@@ -171,20 +171,19 @@ func (s TopicSpec) notes(t kafka.Topic) []string {
 
 // admin asks about topics over a connection of its own, so that no answer is an old one.
 type admin struct {
-	Config
+	*link
 	client *kafka.Client
 	close  func()
 }
 
 func newAdmin(c Config) (*admin, error) {
-	if err := c.validate(); err != nil {
-		return nil, err
-	}
-	transport, err := c.transport()
+	l, err := c.link()
 	if err != nil {
 		return nil, err
 	}
-	return &admin{c, &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: transport, Timeout: 10 * time.Second}, transport.CloseIdleConnections}, nil
+	transport := l.transport()
+	client := &kafka.Client{Addr: kafka.TCP(c.Brokers...), Transport: transport, Timeout: 10 * time.Second}
+	return &admin{l, client, transport.CloseIdleConnections}, nil
 }
 
 // topics gives what the broker knows of each topic, by its name there.
@@ -195,7 +194,7 @@ func (a *admin) topics(ctx context.Context, specs []TopicSpec) (map[string]kafka
 	}
 	res, err := a.client.Metadata(ctx, &kafka.MetadataRequest{Topics: names})
 	if err != nil {
-		return nil, fmt.Errorf("ask kafka for its topics: %w", told(err))
+		return nil, fmt.Errorf("ask kafka for its topics: %w", a.told(err))
 	}
 	topics := map[string]kafka.Topic{}
 	for _, t := range res.Topics {
@@ -223,7 +222,7 @@ func (a *admin) settings(ctx context.Context, specs []TopicSpec) (map[string]set
 	}
 	res, err := a.client.DescribeConfigs(ctx, req)
 	if err != nil {
-		return nil, fmt.Errorf("ask kafka for the settings of topics: %w", told(err))
+		return nil, fmt.Errorf("ask kafka for the settings of topics: %w", a.told(err))
 	}
 	all := map[string]settings{}
 	for _, r := range res.Resources {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+
+	"contactsync/consent/trouble"
 )
 
 // Config of a pusher. Zero durations and numbers take the default named beside them.
@@ -68,6 +70,7 @@ type Pusher struct {
 	all      chan struct{} // places taken
 	shares   chan struct{} // places taken by persons with shares only
 	working  sync.WaitGroup
+	trouble  *trouble.Log // of the store
 }
 
 // New returns a pusher that is not running yet.
@@ -77,7 +80,7 @@ func New(c Config) (*Pusher, error) {
 		return nil, err
 	}
 	p := &Pusher{cfg: c, register: c.Register, wake: make(chan struct{}, 1),
-		all: make(chan struct{}, c.Concurrency), shares: make(chan struct{}, max(1, c.Concurrency*3/4))}
+		all: make(chan struct{}, c.Concurrency), shares: make(chan struct{}, max(1, c.Concurrency*3/4)), trouble: trouble.New(c.Log)}
 	p.breaker = gobreaker.NewCircuitBreaker[Reading](gobreaker.Settings{
 		Name: "register", MaxRequests: 1, Timeout: time.Second,
 		ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= 10 },
@@ -148,10 +151,11 @@ func (p *Pusher) claim(ctx context.Context, limit int, urgent bool) int {
 	claims, err := p.cfg.Store.Claim(asking, limit, urgent, p.cfg.SharesAllowed())
 	if err != nil {
 		if ctx.Err() == nil {
-			p.cfg.Log.Warn("claim failed", "error", err.Error())
+			p.trouble.Warn("claim", "claim failed", err)
 		}
 		return 0
 	}
+	p.trouble.Over("claim", "claims again")
 	for _, c := range claims {
 		p.start(ctx, c, urgent)
 	}

@@ -23,7 +23,7 @@ func projectRules() rules {
 		leaves: map[string][]string{"contracts": {"consent/audit", "consent/pgschema"}},
 		rows: map[string][]string{
 			"consent": {
-				"reason", "contact", "event", "audit", "eservice", "pgschema", "consentpg", "stream", "outbox", "web", "portal",
+				"trouble", "reason", "contact", "event", "audit", "eservice", "pgschema", "consentpg", "stream", "outbox", "web", "portal",
 				"pgcluster", "pgtest", "kafkatest", "webtest",
 			},
 			"contracts": {

@@ -42,7 +42,7 @@ type Ops struct {
 
 // NewOps returns an ops listener; nothing has been checked yet.
 func NewOps(c OpsConfig) *Ops {
-	return &Ops{c, &readiness{ops: c, trouble: Trouble{Log: c.Log, Now: c.Now}}}
+	return &Ops{c, &readiness{ops: c, trouble: map[string]*trouble.Log{}}}
 }
 
 // Handler returns what the ops listener serves.
@@ -71,7 +71,7 @@ func (o *Ops) Watch(ctx context.Context) {
 // readiness runs the checks at most once a second, whoever asks how often.
 type readiness struct {
 	ops            OpsConfig
-	trouble        Trouble
+	trouble        map[string]*trouble.Log // by the part's name
 	mu             sync.Mutex
 	asked          time.Time
 	faulty, beside []string
@@ -122,7 +122,7 @@ func (r *readiness) check(ctx context.Context) {
 	asking.Wait()
 	r.faulty, r.beside = nil, nil
 	for _, name := range slices.Sorted(maps.Keys(found)) {
-		r.trouble.Tell(name, found[name])
+		r.tell(name, found[name])
 		_, needed := r.ops.Checks[name]
 		switch {
 		case found[name] == nil:
@@ -132,4 +132,15 @@ func (r *readiness) check(ctx context.Context) {
 			r.beside = append(r.beside, name)
 		}
 	}
+}
+
+func (r *readiness) tell(part string, err error) {
+	if r.trouble[part] == nil {
+		r.trouble[part] = trouble.New(r.ops.Log)
+	}
+	if err != nil {
+		r.trouble[part].Warn(part, "not ready", err, "part", part)
+		return
+	}
+	r.trouble[part].Over(part, "ready again", "part", part)
 }

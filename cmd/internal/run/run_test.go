@@ -99,26 +99,27 @@ func TestReadinessAsksAtMostOnceASecond(t *testing.T) {
 
 func TestPartBesideIsToldAndTakesNothingOut(t *testing.T) {
 	t.Parallel()
-	fault := errors.New("connection refused")
-	now, said := time.Unix(0, 0), &strings.Builder{}
-	handler := NewOps(OpsConfig{
-		Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(said, nil)), Now: func() time.Time { return now },
-		Checks: map[string]Check{"postgres": func(context.Context) error { return nil }},
-		Beside: map[string]Check{"kafka": func(context.Context) error { return fault }},
-	}).Handler()
-	for range 100 {
-		if answer := ask(handler, "/readyz"); answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "without [kafka]") {
-			t.Fatalf("%d %s", answer.Code, answer.Body)
+	synctest.Test(t, func(t *testing.T) {
+		fault, said := errors.New("connection refused"), &strings.Builder{}
+		handler := NewOps(OpsConfig{
+			Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(said, nil)), Now: time.Now,
+			Checks: map[string]Check{"postgres": func(context.Context) error { return nil }},
+			Beside: map[string]Check{"kafka": func(context.Context) error { return fault }},
+		}).Handler()
+		for range 100 {
+			if answer := ask(handler, "/readyz"); answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "without [kafka]") {
+				t.Fatalf("%d %s", answer.Code, answer.Body)
+			}
+			<-time.After(time.Second)
 		}
-		now = now.Add(time.Second)
-	}
-	if told := strings.Count(said.String(), "connection refused"); told != 2 {
-		t.Errorf("the same trouble is told %d times in 100 s, want 2", told)
-	}
-	fault = nil
-	if answer := ask(handler, "/readyz"); strings.TrimSpace(answer.Body.String()) != "ok" || !strings.Contains(said.String(), "ready again") {
-		t.Errorf("%s; log: %s", answer.Body, said)
-	}
+		if told := strings.Count(said.String(), "connection refused"); told != 2 {
+			t.Errorf("the same trouble is told %d times in 100 s, want 2", told)
+		}
+		fault = nil
+		if answer := ask(handler, "/readyz"); strings.TrimSpace(answer.Body.String()) != "ok" || !strings.Contains(said.String(), "ready again") {
+			t.Errorf("%s; log: %s", answer.Body, said)
+		}
+	})
 }
 
 func TestAwaitTellsWhyAndGoesOn(t *testing.T) {

@@ -1,0 +1,237 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"contactsync/cmd/internal/worker"
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/consent/kafkatest"
+	"contactsync/consent/pgtest"
+	"contactsync/consent/stream"
+	"contactsync/contracts/contracttest"
+	"contactsync/contracts/mockregister"
+	"contactsync/contracts/personv4"
+	"contactsync/sync/register"
+	"contactsync/sync/syncpg"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+const (
+	address = "SE165565594230-1000"
+	caller  = "SE2321000016-CSW1"
+	source  = "urn:hsaid:SE2321000016-A1"
+)
+
+// world is Kafka, a database, a register behind mutual TLS, and persons in it.
+type world struct {
+	kafka   stream.Config
+	pool    *pgxpool.Pool
+	served  contracttest.Served
+	care    *personv4.Client // what a care system sees
+	persons []contact.PersonID
+}
+
+func newWorld(t *testing.T, c stream.Config) *world {
+	t.Helper()
+	pool := pgtest.Migrated(t, "worker", func(ctx context.Context, p *pgxpool.Pool) error {
+		return errors.Join(mockregister.Migrate(ctx, p), syncpg.Migrate(ctx, p))
+	})
+	mock, err := mockregister.New(mockregister.Config{Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: address,
+		Callers: map[string]mockregister.Rights{caller: {Read: true, Write: true, Protected: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seeded, err := mock.Seed(t.Context(), 30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{kafka: c, pool: pool, served: contracttest.Serve(t, mock.Handler())}
+	w.care = w.served.Client(t, caller, address, false)
+	for _, p := range seeded {
+		if p.State == mockregister.StateGenerated {
+			w.persons = append(w.persons, contact.KnownPersonID(p.Root, p.Extension))
+		}
+	}
+	kafkatest.Topics(t, c, stream.Topics()...)
+	return w
+}
+
+// starts runs a worker; stop waits for its end.
+func (w *world) starts(t *testing.T) (stop func()) {
+	t.Helper()
+	certPEM, keyPEM, err := w.served.CA.Issue("worker", caller)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := w.served.CA.ClientTLS(certPEM, keyPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := worker.New(worker.Config{Kafka: w.kafka, Pool: w.pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + caller,
+		RegisterURL: w.served.URL, LogicalAddress: address, TLS: config, Codes: register.DefaultCodes(), Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- one.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+func decision(p contact.PersonID, revision int64, share bool) event.Decision {
+	d := event.Decision{EventID: uuid.NewString(), Source: source, Time: time.UnixMicro(revision), Person: p, Channel: contact.Mobile,
+		Share: share, Revision: revision, DecidedAt: time.UnixMicro(revision)}
+	if share {
+		d.Value = contact.KnownValue("+46701740605")
+	}
+	return d
+}
+
+func (w *world) publish(t *testing.T, decisions ...event.Decision) {
+	t.Helper()
+	var messages []stream.Message
+	for _, d := range decisions {
+		headers, value := d.Binary()
+		messages = append(messages, stream.Message{Topic: event.TopicDecisions, Key: []byte(event.Key([]byte(event.DevelopmentPepper), d.Person)), Headers: headers, Value: value})
+	}
+	p, err := stream.NewPublisher(w.kafka)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(p.Publish(t.Context(), messages...), p.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// outcomes reads until each of the decisions has an outcome, and keeps the last one of each event.
+func (w *world) outcomes(t *testing.T, k *kgo.Client, seen map[string]event.Outcome, decisions ...event.Decision) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	missing := func() (n int) {
+		for _, d := range decisions {
+			if _, ok := seen[d.EventID]; !ok {
+				n++
+			}
+		}
+		return n
+	}
+	for missing() > 0 {
+		fetched := k.PollFetches(ctx)
+		if err := fetched.Err0(); err != nil {
+			t.Fatalf("%d outcomes are missing: %v", missing(), err)
+		}
+		fetched.EachRecord(func(r *kgo.Record) {
+			var headers []event.Header
+			for _, h := range r.Headers {
+				headers = append(headers, event.Header{Key: h.Key, Value: h.Value})
+			}
+			o, err := event.ReadOutcome(headers, r.Value)
+			if err != nil {
+				t.Error(err)
+			}
+			if o.Sequence > seen[o.EventID].Sequence {
+				seen[o.EventID] = o
+			}
+		})
+	}
+}
+
+// shared counts the persons of whom a care system sees the number.
+func (w *world) shared(t *testing.T) int {
+	t.Helper()
+	n := 0
+	for _, p := range w.persons {
+		record, err := w.care.Get(t.Context(), personv4.ID{Root: p.Root(), Extension: p.RevealExtension()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range record.Entries {
+			if e.Value != nil && *e.Value == "+46701740605" {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Decisions that lie on Kafka reach the register, their outcomes come back, and a worker that starts later goes on.
+func TestDecisionsBecomeOutcomes(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, c stream.Config) {
+		w := newWorld(t, c)
+		var shares, withdrawals []event.Decision
+		now := time.Now().UnixMicro()
+		for i, p := range w.persons {
+			shares = append(shares, decision(p, now, true))
+			if i%3 == 0 {
+				withdrawals = append(withdrawals, decision(p, now+1, false))
+			}
+		}
+		k := kafkatest.Client(t, c, kgo.ConsumeTopics(c.Prefix+event.TopicOutcomes))
+		seen := map[string]event.Outcome{}
+
+		w.publish(t, shares...)
+		stop := w.starts(t)
+		w.outcomes(t, k, seen, shares...)
+		if got := w.shared(t); got != len(shares) {
+			t.Errorf("%d of %d shares are in the register", got, len(shares))
+		}
+		stop()
+		w.publish(t, withdrawals...)
+		w.starts(t)
+		w.outcomes(t, k, seen, withdrawals...)
+		if got := w.shared(t); got != len(shares)-len(withdrawals) {
+			t.Errorf("%d numbers are left in the register, of %d shares and %d withdrawals", got, len(shares), len(withdrawals))
+		}
+		ends := map[string]int{}
+		for _, d := range append(shares, withdrawals...) {
+			ends[fmt.Sprintf("share %t %s", d.Share, seen[d.EventID].Outcome)]++
+		}
+		want := map[string]int{"share true pushed": 30, "share false pushed": 10}
+		if diff := cmp.Diff(want, ends); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Who cannot be told of an event is not forgotten: where it lies stands in a topic of its own.
+func TestUnreadableRecordIsTold(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, c stream.Config) {
+		w := newWorld(t, c)
+		k := kafkatest.Client(t, c, kgo.ConsumeTopics(c.Prefix+event.TopicUnreadable))
+		if err := k.ProduceSync(t.Context(), &kgo.Record{Topic: c.Prefix + event.TopicDecisions, Value: []byte("no event")}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		w.starts(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+		defer cancel()
+		fetched := k.PollFetches(ctx)
+		if err := fetched.Err0(); err != nil || fetched.NumRecords() != 1 {
+			t.Fatalf("%d records, %v", fetched.NumRecords(), err)
+		}
+	})
+}
