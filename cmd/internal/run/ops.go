@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"contactsync/consent/trouble"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
