@@ -68,13 +68,8 @@ type FleetConfig struct {
 // is skipped, or fails if CI=true.
 func StartFleet(t testing.TB, c FleetConfig) *Fleet {
 	t.Helper()
-	needsApache(t)
-	f := &Fleet{t: t, Dir: t.TempDir(), Links: map[string]*Link{}, ops: map[*Service]string{}}
-	if _, err := devstack.PrepareCertificates(filepath.Join(f.Dir, "tls"), time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	f.startPostgres(c)
-	f.startBroker()
+	f := startGround(t)
+	f.migrate(c.Persons)
 	f.registerPort = freePort(t)
 	f.link("worker-register", local(f.registerPort))
 	for _, name := range []string{"worker-postgres", "portal-postgres", "register-postgres"} {
@@ -92,6 +87,18 @@ func StartFleet(t testing.TB, c FleetConfig) *Fleet {
 	return f
 }
 
+// startGround starts what the services stand on: PostgreSQL with an empty database, Apache Kafka without topics, certificates.
+func startGround(t testing.TB) *Fleet {
+	t.Helper()
+	needsApache(t)
+	f := &Fleet{t: t, Dir: t.TempDir(), Links: map[string]*Link{}, ops: map[*Service]string{}}
+	_, err := devstack.PrepareCertificates(filepath.Join(f.Dir, "tls"), time.Now())
+	f.must(err)
+	f.startPostgres()
+	f.startBroker()
+	return f
+}
+
 func (f *Fleet) must(err error) {
 	f.t.Helper()
 	if err != nil {
@@ -103,7 +110,7 @@ func (f *Fleet) services() []*Service { return append([]*Service{f.Register, f.P
 
 func (f *Fleet) link(name, to string) { f.Links[name] = NewLink(f.t, to) }
 
-func (f *Fleet) startPostgres(c FleetConfig) {
+func (f *Fleet) startPostgres() {
 	f.t.Helper()
 	f.cluster = pgcluster.Config{Dir: filepath.Join(f.Dir, "postgres"), Port: freePort(f.t), Owner: "contactsync", Password: rolePassword,
 		Database: "contactsync", Durable: true, Binaries: os.Getenv(pgcluster.BinariesEnv)}
@@ -119,6 +126,10 @@ func (f *Fleet) startPostgres(c FleetConfig) {
 			f.t.Error(err)
 		}
 	})
+}
+
+func (f *Fleet) migrate(persons int) {
+	f.t.Helper()
 	pool, err := pgxpool.New(f.t.Context(), f.Postgres.URL())
 	f.must(err)
 	defer pool.Close()
@@ -127,7 +138,7 @@ func (f *Fleet) startPostgres(c FleetConfig) {
 		passwords[role] = rolePassword
 	}
 	f.must(database.Migrate(f.t.Context(), pool, passwords))
-	f.Persons, err = database.Seed(f.t.Context(), pool, c.Persons)
+	f.Persons, err = database.Seed(f.t.Context(), pool, persons)
 	f.must(err)
 	text, err := json.Marshal(f.Persons)
 	f.must(err)

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,17 +30,50 @@ func TestReadmeCommands(t *testing.T) {
 	for _, tool := range []string{"bash", "curl", "kcat", "openssl"} {
 		needs(t, tool)
 	}
-	data, work := t.TempDir(), t.TempDir()
+	data := t.TempDir()
 	Start(t, "--data", data)
-	steps := stepsIn(read(t, filepath.Dir(readme), filepath.Base(readme)))
+	follow(t, readme, t.TempDir(), "DIR="+data)
+}
+
+// TestCmdReadmeByHand does what cmd/README.md says: every service started by hand, on Apache Kafka and PostgreSQL.
+func TestCmdReadmeByHand(t *testing.T) {
+	for _, tool := range []string{"bash", "curl", "openssl"} {
+		needs(t, tool)
+	}
+	f := startGround(t)
+	work := t.TempDir()
+	f.must(os.WriteFile(filepath.Join(work, "owner.secret"), []byte(rolePassword), 0o600))
+	t.Cleanup(func() { killAll(t, work) })
+	follow(t, filepath.Join(filepath.Dir(readme), "cmd", "README.md"), work, "KAFKA="+f.At.Kafka, "POSTGRES="+hostOf(t, f.Postgres.URL()))
+}
+
+// killAll ends what a reader would have to end by hand if a step fails.
+func killAll(t *testing.T, work string) {
+	t.Helper()
+	files, _ := filepath.Glob(filepath.Join(work, "*.pid"))
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it has ended already, unless a step failed
+		}
+		if log, err := os.ReadFile(strings.TrimSuffix(file, ".pid") + ".log"); t.Failed() && err == nil {
+			t.Logf("%s:\n%s", filepath.Base(file), tail(string(log), 1000))
+		}
+	}
+}
+
+// follow runs the steps of a README in turn.
+func follow(t *testing.T, file, work string, env ...string) {
+	t.Helper()
+	steps := stepsIn(read(t, filepath.Dir(file), filepath.Base(file)))
 	if len(steps) == 0 {
 		t.Fatal("the README has no block marked as: sh run")
 	}
 	for _, s := range steps {
-		fault := s.run(t, data, work)
+		fault := s.run(t, work, env...)
 		if s.prints != "" {
 			for until := time.Now().Add(lookAgain); fault != "" && time.Now().Before(until); {
-				fault = s.run(t, data, work)
+				fault = s.run(t, work, env...)
 			}
 		}
 		if fault != "" {
@@ -87,7 +121,7 @@ func TestStepThatDoesNotDoAsTheReadmeSays(t *testing.T) {
 		"echo $DIR; contactsync version": {0, "data contactsync…", true},
 	} {
 		s := step{script: script, exit: row.exit, prints: row.prints}
-		if fault := s.run(t, "data", t.TempDir()); (fault == "") != row.holds {
+		if fault := s.run(t, t.TempDir(), "DIR=data"); (fault == "") != row.holds {
 			t.Errorf("%s: %q", script, fault)
 		}
 	}
@@ -114,11 +148,11 @@ type step struct {
 }
 
 // run returns what is not as the README says, or "".
-func (s step) run(t *testing.T, data, work string) string {
+func (s step) run(t *testing.T, work string, env ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", s.script)
 	cmd.Dir = work
-	cmd.Env = append(os.Environ(), "DIR="+data, "PATH="+filepath.Dir(Binary(t))+":"+os.Getenv("PATH"))
+	cmd.Env = append(append(os.Environ(), env...), "PATH="+filepath.Dir(Binary(t))+":"+os.Getenv("PATH"))
 	var out, told bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &told
 	if err := cmd.Run(); cmd.ProcessState == nil {

@@ -38,15 +38,15 @@ func drawSchedule(seed uint64, kills int, f *Fleet) schedule {
 		return func(down time.Duration) error { return f.paused(f.Workers[i], 10*down) } // longer than its lease now and then: a zombie
 	}
 	return schedule{
-		"workers":                    draw(span{1 * s, 6 * s}, span{0, 700 * ms}, worker(0), worker(1), worker(0), worker(1), paused(0), paused(1)),
-		"the register's connections": draw(span{1 * s, 6 * s}, span{0, 500 * ms}, f.cuts("worker-register")...),
-		"the workers' PostgreSQL":    draw(span{2 * s, 6 * s}, span{0, 500 * ms}, f.cuts("worker-postgres")...),
-		"the portal's PostgreSQL":    draw(span{2 * s, 6 * s}, span{0, 500 * ms}, f.cuts("portal-postgres")...),
-		"the way to Kafka":           draw(span{3 * s, 8 * s}, span{0, 500 * ms}, f.cuts("kafka")...),
-		"PostgreSQL":                 draw(span{2 * s, 7 * s}, span{0, 300 * ms}, f.postgresKilled),
-		"the broker":                 draw(span{2 * s, 5 * s}, span{0, 300 * ms}, f.brokerKilled),
-		"the portal (and its relay)": draw(span{2 * s, 7 * s}, span{0, 700 * ms}, func(d time.Duration) error { return f.killed(f.Portal, d) }),
-		"the register":               draw(span{2 * s, 7 * s}, span{0, 700 * ms}, func(d time.Duration) error { return f.killed(f.Register, d) }),
+		"workers":                    draw(span{500 * ms, 3 * s}, span{0, 700 * ms}, worker(0), worker(1), worker(0), worker(1), paused(0), paused(1)),
+		"the register's connections": draw(span{500 * ms, 3 * s}, span{0, 500 * ms}, f.cuts("worker-register")...),
+		"the workers' PostgreSQL":    draw(span{500 * ms, 3 * s}, span{0, 500 * ms}, f.cuts("worker-postgres")...),
+		"the portal's PostgreSQL":    draw(span{500 * ms, 3 * s}, span{0, 500 * ms}, f.cuts("portal-postgres")...),
+		"the way to Kafka":           draw(span{500 * ms, 3 * s}, span{0, 500 * ms}, f.cuts("kafka")...),
+		"PostgreSQL":                 draw(span{500 * ms, 3 * s}, span{0, 300 * ms}, f.postgresKilled),
+		"the broker":                 draw(span{500 * ms, 3 * s}, span{0, 300 * ms}, f.brokerKilled),
+		"the portal (and its relay)": draw(span{500 * ms, 3 * s}, span{0, 700 * ms}, func(d time.Duration) error { return f.killed(f.Portal, d) }),
+		"the register":               draw(span{500 * ms, 3 * s}, span{0, 700 * ms}, func(d time.Duration) error { return f.killed(f.Register, d) }),
 	}
 }
 

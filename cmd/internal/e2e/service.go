@@ -38,9 +38,6 @@ func NewService(t testing.TB, name string, command func() *exec.Cmd) *Service {
 	}
 	s := &Service{Name: name, t: t, make: command, log: log}
 	t.Cleanup(func() {
-		if t.Failed() {
-			s.end(syscall.SIGQUIT) // a Go program tells what all its goroutines are doing
-		}
 		s.Kill9()
 		if t.Failed() {
 			t.Logf("the last lines of %s:\n%s", name, tail(s.Log(), 4000))
