@@ -29,6 +29,8 @@ func (s *oneClaim) Claim(_ context.Context, _ int, urgent, _ bool) ([]push.Claim
 	return []push.Claim{s.claim}, nil
 }
 
+func (s *oneClaim) Hasten(context.Context) error { return nil }
+
 func (s *oneClaim) Finish(_ context.Context, _ push.Claim, r push.Result) error {
 	s.result = &r
 	return nil
@@ -230,10 +232,22 @@ type crowd struct {
 	urgent bool
 	left   int
 	claims int
+	// settles lets what was claimed before end while the next claim is made. It needs a synctest bubble.
+	settles bool
+	// overtaken counts how often shares were asked for while withdrawals were due.
+	overtaken int
+	// hastened counts how often those were hastened whom an outage had put off.
+	hastened int
 }
 
 func (s *crowd) Claim(_ context.Context, limit int, urgent, _ bool) ([]push.Claim, error) {
+	if s.settles {
+		synctest.Wait()
+	}
 	if urgent != s.urgent {
+		if s.urgent && s.left > 0 {
+			s.overtaken++
+		}
 		return nil, nil
 	}
 	var out []push.Claim
@@ -246,6 +260,11 @@ func (s *crowd) Claim(_ context.Context, limit int, urgent, _ bool) ([]push.Clai
 }
 
 func (*crowd) Finish(context.Context, push.Claim, push.Result) error { return nil }
+
+func (s *crowd) Hasten(context.Context) error {
+	s.hastened++
+	return nil
+}
 
 // down is a register that is away.
 type down struct{}
@@ -267,6 +286,58 @@ func TestBreakerStopsClaimsWhileTheRegisterIsAway(t *testing.T) {
 		p.Run(ctx)
 		if store.claims < 15 || store.claims > 40 {
 			t.Errorf("%d claims in ten seconds: want ten before the breaker opens, and one probe a second after", store.claims)
+		}
+	})
+}
+
+// away is a register that is away for some time.
+type away struct{ until time.Time }
+
+func (a away) Read(ctx context.Context, p contact.PersonID) (push.Reading, error) {
+	if time.Now().Before(a.until) {
+		return down{}.Read(ctx, p)
+	}
+	return nil, nil
+}
+
+func TestWhoWasPutOffIsHastenedOnTheRegistersReturn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &crowd{urgent: true, left: 1000}
+		p, err := push.New(push.Config{Store: store, Register: away{time.Now().Add(5 * time.Second)}, Log: slog.New(slog.DiscardHandler),
+			SharesAllowed: func() bool { return true }, Concurrency: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct {
+			length time.Duration
+			want   int
+		}{{4 * time.Second, 0}, {6 * time.Second, 1}} {
+			ctx, cancel := context.WithTimeout(t.Context(), step.length)
+			p.Run(ctx)
+			cancel()
+			if store.hastened != step.want {
+				t.Errorf("after %v more: hastened %d times, want %d", step.length, store.hastened, step.want)
+			}
+		}
+	})
+}
+
+// A place that becomes free while withdrawals are being claimed is the next withdrawal's.
+func TestNoShareIsClaimedWhileWithdrawalsAreDue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &crowd{urgent: true, left: 1000, settles: true}
+		p, err := push.New(push.Config{Store: store, Register: nobody{}, Log: slog.New(slog.DiscardHandler),
+			SharesAllowed: func() bool { return true }, Concurrency: 8})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		p.Run(ctx)
+		if store.left > 0 || store.overtaken > 0 {
+			t.Errorf("%d withdrawals are left, and shares were asked for %d times before them", store.left, store.overtaken)
 		}
 	})
 }

@@ -22,6 +22,8 @@ type Store interface {
 	Claim(ctx context.Context, limit int, urgent, shares bool) ([]Claim, error)
 	// Finish records a result in one transaction, unless the lease has gone to another.
 	Finish(ctx context.Context, c Claim, r Result) error
+	// Hasten makes everybody due who waits only because an attempt failed.
+	Hasten(ctx context.Context) error
 }
 
 // Register is the personal-data service behind one of its contracts.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -71,6 +72,7 @@ type Pusher struct {
 	shares   chan struct{} // places taken by persons with shares only
 	working  sync.WaitGroup
 	trouble  *trouble.Log // of the store
+	returned atomic.Bool  // the register is back, and those whom its absence put off are to be hastened
 }
 
 // New returns a pusher that is not running yet.
@@ -87,6 +89,7 @@ func New(c Config) (*Pusher, error) {
 		IsSuccessful: func(err error) bool { return err == nil || aboutOnePerson(err) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			c.Log.Warn("register breaker", "from", from.String(), "to", to.String())
+			p.returned.Store(to == gobreaker.StateClosed)
 		},
 	})
 	return p, nil
@@ -131,12 +134,34 @@ func (p *Pusher) round(ctx context.Context) int {
 	case <-ctx.Done():
 		return 0
 	}
-	started := p.claim(ctx, cap(p.all)-len(p.all), true)
+	if p.returned.Load() && !p.hasten(ctx) {
+		return 0
+	}
+	asked := cap(p.all) - len(p.all)
+	started := p.claim(ctx, asked, true)
+	if started == asked {
+		return started // more withdrawals may be due: a place that has become free meanwhile is theirs
+	}
 	free := min(cap(p.all)-len(p.all), cap(p.shares)-len(p.shares))
 	if free > 0 && p.cfg.SharesAllowed() {
 		started += p.claim(ctx, free, false)
 	}
 	return started
+}
+
+// hasten makes those due again whom an outage put off: else a withdrawal that was tried in vain meanwhile, and waits for its next
+// attempt, would be carried out after shares that were not.
+func (p *Pusher) hasten(ctx context.Context) bool {
+	asking, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
+	defer cancel()
+	if err := p.cfg.Store.Hasten(asking); err != nil {
+		if ctx.Err() == nil {
+			p.trouble.Warn("claim", "claim failed", err)
+		}
+		return false
+	}
+	p.returned.Store(false)
+	return true
 }
 
 func (p *Pusher) claim(ctx context.Context, limit int, urgent bool) int {

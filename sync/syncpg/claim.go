@@ -31,6 +31,15 @@ func (s *Store) Claim(ctx context.Context, limit int, urgent, shares bool) ([]pu
 	return claims, nil
 }
 
+// Hasten implements push.Store. A withdrawal that the register refused is no failed attempt, and keeps its time.
+func (s *Store) Hasten(ctx context.Context) error {
+	_, err := s.Pool.Exec(ctx, `update sync.due set due_at = now() where lease is null and attempts > 0 and due_at > now()`)
+	if err != nil {
+		return fmt.Errorf("hasten: %w", err)
+	}
+	return nil
+}
+
 // gateSQL tells whether every partition is read as far as it reached when it was last assigned.
 const gateSQL = `not exists (select from sync.partition where next_offset < gate_offset)`
 

@@ -468,6 +468,31 @@ func TestParkedShareIsDoneAndParkedWithdrawalIsTriedOn(t *testing.T) {
 	}
 }
 
+func TestHastenedIsWhoFailedAndNobodyElse(t *testing.T) {
+	t.Parallel()
+	for sentence, row := range map[string]struct {
+		result push.Result
+		due    string
+	}{
+		"tried in vain":           {push.Result{RetryIn: 4 * time.Minute}, "true"},
+		"refused by the register": {push.Result{Parked: []push.Parked{{Reason: "person_deceased"}}}, "false"},
+	} {
+		d := newDesk(t)
+		d.receives(withdraw(1))
+		claim := d.claims(true)[0]
+		for i := range row.result.Parked {
+			row.result.Parked[i].Target = claim.Targets[0]
+		}
+		d.finishes(claim, row.result)
+		if err := d.store.Hasten(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if due := d.one(`select (due_at <= now())::text from sync.due`); due != row.due {
+			t.Errorf("%s: due %s, want %s", sentence, due, row.due)
+		}
+	}
+}
+
 func TestWorkersTakeTheSamePersonsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
