@@ -44,8 +44,19 @@ const (
 	always
 )
 
-// kindRule is what a kind asks of its parameters.
+// stage is where on its way a call meets a fault.
+type stage int
+
+const (
+	atTheDoor    stage = iota // before anybody looks at the call
+	onTheWay                  // to the service, and back
+	inTheService              // where it is judged
+	inTheStore                // where records are read
+)
+
+// kindRule is where a kind stands, and what it asks of its parameters.
 type kindRule struct {
+	stage                             stage
 	only                              string // the class of operations that it is about; empty: both
 	probability, duration, hold, rate need
 }
@@ -53,18 +64,18 @@ type kindRule struct {
 // ruleOf returns the rule of a kind; false for a kind that there is not.
 func ruleOf(k Kind) (kindRule, bool) {
 	rule, ok := map[Kind]kindRule{
-		KindAnswerLost:  {probability: maybe},
-		KindDelay:       {probability: maybe, duration: always},
-		KindLateWrite:   {probability: maybe, duration: always, hold: maybe, only: classWrite},
-		KindDuplicate:   {probability: maybe, duration: always},
-		KindReadLag:     {probability: maybe, duration: always, only: classRead},
-		KindServerFault: {probability: maybe},
-		KindClientFault: {probability: maybe},
-		KindStale:       {probability: maybe, only: classWrite},
-		KindTooMany:     {probability: maybe, duration: maybe},
-		KindOutage:      {probability: maybe, duration: maybe},
-		KindReset:       {probability: maybe},
-		KindRate:        {rate: always},
+		KindRate:        {stage: atTheDoor, rate: always},
+		KindTooMany:     {stage: atTheDoor, probability: maybe, duration: maybe},
+		KindOutage:      {stage: atTheDoor, probability: maybe, duration: maybe},
+		KindReset:       {stage: atTheDoor, probability: maybe},
+		KindAnswerLost:  {stage: onTheWay, probability: maybe},
+		KindDelay:       {stage: onTheWay, probability: maybe, duration: always},
+		KindLateWrite:   {stage: onTheWay, probability: maybe, duration: always, hold: maybe, only: classWrite},
+		KindDuplicate:   {stage: onTheWay, probability: maybe, duration: always},
+		KindServerFault: {stage: inTheService, probability: maybe},
+		KindClientFault: {stage: inTheService, probability: maybe},
+		KindStale:       {stage: inTheService, probability: maybe, only: classWrite},
+		KindReadLag:     {stage: inTheStore, probability: maybe, duration: always, only: classRead},
 	}[k]
 	return rule, ok
 }

@@ -73,11 +73,11 @@ func TestAllFiltersMustFit(t *testing.T) {
 	}
 }
 
-func TestFaultsApplyInTheOrderInWhichTheyWereDialled(t *testing.T) {
+func TestFaultsApplyByTheirStageAndThenByAge(t *testing.T) {
 	t.Parallel()
-	f := someFaults(noon, Fault{Kind: KindAnswerLost}, Fault{Kind: KindServerFault, Count: 1}, Fault{Kind: KindOutage, Count: 1},
-		Fault{Kind: KindStale})
-	for i, want := range []string{"f1:answer_lost f2:server_fault", "f1:answer_lost f3:outage", "f1:answer_lost f4:stale"} {
+	f := someFaults(noon, Fault{Kind: KindServerFault, Count: 1}, Fault{Kind: KindAnswerLost}, Fault{Kind: KindStale},
+		Fault{Kind: KindReset, Count: 1}, Fault{Kind: KindOutage, Count: 1})
+	for i, want := range []string{"f4:reset", "f5:outage", "f2:answer_lost f1:server_fault", "f2:answer_lost f3:stale"} {
 		if got := strings.Join(f.do(t, someWrite()), " "); got != want {
 			t.Errorf("call %d is hit by %q, want %q", i, got, want)
 		}
@@ -87,8 +87,20 @@ func TestFaultsApplyInTheOrderInWhichTheyWereDialled(t *testing.T) {
 	for _, d := range faults {
 		hits = append(hits, d.Hits)
 	}
-	if diff := cmp.Diff([]int{3, 1, 1, 1}, hits); diff != "" {
+	if diff := cmp.Diff([]int{1, 2, 1, 1, 1}, hits); diff != "" {
 		t.Error("hits (-want +got)\n" + diff)
+	}
+}
+
+func TestRateCountsCallsThatOtherFaultsHit(t *testing.T) {
+	t.Parallel()
+	read := someCall(personv4.GetOperation(true), worker, plantedPerson)
+	f := someFaults(noon, Fault{Kind: KindReadLag, Duration: Duration(time.Minute)}, Fault{Kind: KindRate, Rate: 1})
+	f.past.keep(person{id: read.person})(true, noon())
+	for i, want := range []string{"f1:read_lag", "f2:rate"} {
+		if got := strings.Join(f.do(t, read), " "); got != want {
+			t.Errorf("call %d is hit by %q, want %q", i, got, want)
+		}
 	}
 }
 

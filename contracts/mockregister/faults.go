@@ -16,9 +16,9 @@ import (
 
 // Faults are the faults that are dialled on a register. All methods may be used from several goroutines.
 //
-// A call goes through them in the order in which they were dialled, the oldest outermost: what one of them keeps from being
-// carried out does not reach those behind it, and is not counted by them. They meet only calls that are well-formed and
-// allowed.
+// A call goes through them by the stage of their kind, and within a stage in the order in which they were dialled: what one
+// of them keeps from being carried out does not reach those behind it, and is not counted by them. They meet only calls
+// that are well-formed and allowed.
 type Faults struct {
 	now   func() time.Time
 	knows func(caller string) bool
@@ -56,6 +56,7 @@ type DialledFault struct {
 // dialled is a fault at work.
 type dialled struct {
 	DialledFault
+	rule  kindRule
 	gone  bool // cleared
 	draws *rand.Rand
 	let   map[string]*window // of kind rate: the calls let through, by caller
@@ -78,9 +79,10 @@ func (f *Faults) Set(fault Fault) (id string, err error) {
 		return "", ErrTooManyFaults
 	}
 	f.last++
+	rule, _ := ruleOf(fault.Kind)
 	d := &dialled{
-		DialledFault: DialledFault{ID: "f" + strconv.Itoa(f.last), Fault: fault},
-		draws:        rand.New(rand.NewPCG(fault.Seed, fault.Seed)), let: map[string]*window{},
+		DialledFault: DialledFault{ID: "f" + strconv.Itoa(f.last), Fault: fault}, rule: rule,
+		draws: rand.New(rand.NewPCG(fault.Seed, fault.Seed)), let: map[string]*window{},
 	}
 	f.dialled = append(f.dialled, d)
 	f.keepPast()
@@ -185,8 +187,7 @@ type call struct {
 
 // meets tells whether all filters fit.
 func (d *dialled) meets(c call) bool {
-	rule, _ := ruleOf(d.Kind)
-	return agree(rule.only, c.class) && agree(d.Operation, c.class) &&
+	return agree(d.rule.only, c.class) && agree(d.Operation, c.class) &&
 		(d.Contract == "" || d.Contract == c.operation.Name) &&
 		(d.Person == "" || d.Person == c.person.Extension) &&
 		(d.Caller == "" || d.Caller == c.caller.HSAID)
@@ -197,11 +198,11 @@ func (d *dialled) usedUp() bool { return d.Count > 0 && d.Hits >= d.Count }
 // around puts the faults that meet a call around what carries it out.
 func (f *Faults) around(c call, do carry) carry {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, d := range slices.Backward(f.dialled) {
-		if d.meets(c) {
-			do = f.behind(d, c, do)
-		}
+	met := slices.DeleteFunc(slices.Clone(f.dialled), func(d *dialled) bool { return !d.meets(c) })
+	f.mu.Unlock()
+	slices.SortStableFunc(met, func(a, b *dialled) int { return int(a.rule.stage - b.rule.stage) })
+	for _, d := range slices.Backward(met) {
+		do = f.behind(d, c, do)
 	}
 	return do
 }
