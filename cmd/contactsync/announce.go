@@ -35,6 +35,7 @@ func announcePlaces(t io.Writer, stack *devstack.Stack) {
 		{"portal", at.Portal, "the residents' pages, for test persons"},
 		{"ops", at.Ops, "/livez /readyz /metrics"},
 		{"register", at.Register, "mutual TLS, certificates in " + filepath.Join(stack.Folder.Dir, "tls")},
+		{"register admin", at.RegisterAdmin, "what can be made to go wrong: contactsync fault"},
 		{"kafka", at.Kafka, "in-process broker"},
 		{"postgres", withoutPassword(at.Postgres), "password in " + filepath.Join(stack.Folder.Dir, devstack.EndpointsFile)},
 		{"worker", "in this process", ""},

@@ -160,9 +160,11 @@ func (s *devServices) runAll(ctx context.Context, ready func() error) error {
 	}
 	ports := s.stack.Ports
 	serve(run.Server{Name: "register", Listener: ports.Register, Handler: s.register.Handler(), TLS: registerTLS})
+	serve(run.Server{Name: "register admin", Listener: ports.RegisterAdmin, Handler: s.register.Admin()})
 	serve(run.Server{Name: "ops", Listener: ports.Ops, Handler: s.ops().Handler()})
 	serve(run.Server{Name: "portal", Listener: ports.Portal, Handler: s.portal.pages.Handler()})
 	context.AfterFunc(ctx, s.portal.pages.Drain) // pages that wait for news must not hold up the end
+	group.Go(func() error { return closeRegister(ctx, s.register) })
 	group.Go(func() error { return s.worker.Run(ctx) })
 	group.Go(func() error { return s.portal.messages.Run(ctx) })
 	group.Go(func() error { return s.watchPostgres(ctx) })

@@ -27,14 +27,19 @@ func runRegister(ctx context.Context, c config.Register, command *cobra.Command)
 	if err != nil {
 		return errors.Join(err, p.ops.Close())
 	}
-	r, err := mockregister.New(mockregister.Config{Pool: p.pool, Now: time.Now, Log: p.log, LogicalAddress: c.LogicalAddress, Callers: c.Callers})
+	r, err := mockregister.New(mockregister.Config{Pool: p.pool, Now: time.Now, Log: p.log, LogicalAddress: c.LogicalAddress, Callers: c.Callers,
+		WholeSeconds: c.WholeSeconds})
 	if err != nil {
 		return err
 	}
 	p.serveOps(map[string]run.Check{}, nil)
 	p.serve(run.Server{Name: "register", Listener: contracts, Handler: r.Handler(), TLS: c.TLS})
-	return p.run(func(ctx context.Context) error {
-		<-ctx.Done()
-		return nil
-	})
+	if c.Admin != "" {
+		admin, err := listen(c.Admin, "REGISTER_ADMIN_LISTEN")
+		if err != nil {
+			return err
+		}
+		p.serve(run.Server{Name: "register admin", Listener: admin, Handler: r.Admin()})
+	}
+	return p.run(func(ctx context.Context) error { return closeRegister(ctx, r) })
 }

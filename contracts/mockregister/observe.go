@@ -30,12 +30,13 @@ type line struct {
 	outcome, blame string
 	logID          string // empty: no fault
 	cause          string // of a fault: what lies behind it, or else its own text
+	dialled        string // the dialled faults that hit the call, as id:kind
 	duration       time.Duration
 }
 
 func (r *Register) write(ctx context.Context, l line) {
 	level := slog.LevelInfo
-	if l.blame == blameUs {
+	if l.blame == blameUs && l.dialled == "" { // who dials a fault need not be told of trouble
 		level = slog.LevelError
 	}
 	r.log.LogAttrs(ctx, level, "register request",
@@ -46,6 +47,7 @@ func (r *Register) write(ctx context.Context, l line) {
 		slog.String("blame", l.blame),
 		slog.String("log_id", l.logID),
 		slog.String("cause", l.cause),
+		slog.String("dialled", l.dialled),
 		slog.Float64("duration_seconds", l.duration.Seconds()))
 }
 
@@ -58,6 +60,9 @@ func (r *Register) observe(ctx context.Context, x rivta.Exchange) {
 	l.outcome, l.blame = judge(x)
 	if x.Fault != nil {
 		l.logID, l.cause = x.Fault.LogID, cmp.Or(causeText(x.Cause), x.Fault.String)
+	}
+	if p := passageOf(ctx); p != nil {
+		p.amend(&l)
 	}
 	r.write(ctx, l)
 }
@@ -106,15 +111,20 @@ func (r *Register) logOthers(contracts http.Handler) http.Handler {
 			return
 		}
 		caller, _ := rivta.CallerOf(request) // without one there is none to name
-		l := line{caller: caller, outcome: "http_" + strconv.Itoa(answer.status), blame: blameNone, duration: time.Since(begun)}
-		switch {
-		case answer.status >= 500:
-			l.blame = blameUs
-		case answer.status >= 400:
-			l.blame = blameClient
-		}
+		l := line{caller: caller, outcome: "http_" + strconv.Itoa(answer.status), duration: time.Since(begun)}
+		l.blame = blameOf(answer.status)
 		r.write(ctx, l)
 	})
+}
+
+func blameOf(status int) string {
+	switch {
+	case status >= 500:
+		return blameUs
+	case status >= 400:
+		return blameClient
+	}
+	return blameNone
 }
 
 // statusWriter remembers the status of the answer.

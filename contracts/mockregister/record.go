@@ -23,8 +23,7 @@ type person struct {
 
 func (p person) protected() bool { return p.secrecy || p.protectedPopulation }
 
-// Get implements personv4.Service. The restricted contract shows of a protected person only that the record exists, its
-// version and the flags (TKB 5.1 §7.8, rule 1).
+// Get implements personv4.Service.
 func (r *Register) Get(
 	ctx context.Context, _ rivta.Caller, id personv4.ID, unrestricted bool,
 ) (*personv4.Record, error) {
@@ -35,6 +34,12 @@ func (r *Register) Get(
 	if err != nil {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
+	return p.shown(unrestricted)
+}
+
+// shown is the record as one of the twins shows it. The restricted one tells of a protected person only that the record
+// exists, its version and the flags (TKB 5.1 §7.8, rule 1).
+func (p person) shown(unrestricted bool) (*personv4.Record, error) {
 	if p.protected() && !unrestricted {
 		p.content = ""
 	}

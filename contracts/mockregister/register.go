@@ -6,6 +6,7 @@
 // family is real.
 //
 // Start with Config and New. Get and Update are the contract's rules, clock counts the versions, Seed invents the people.
+// Faults are what can be dialled to go wrong on the way to Get and Update, Admin is the listener to dial them on.
 package mockregister
 
 import (
@@ -36,6 +37,8 @@ type Config struct {
 	Log            *slog.Logger
 	LogicalAddress string            // HSA-id under which the register is addressed, such as SE165565594230-1000
 	Callers        map[string]Rights // by HSA-id
+	// WholeSeconds lets two writes within a second share a version, as the national service may. False: no version is given twice.
+	WholeSeconds bool
 }
 
 // Register serves the contracts over its records. It implements personv4.Service.
@@ -45,6 +48,8 @@ type Register struct {
 	log     *slog.Logger
 	address string
 	callers map[string]Rights
+	faults  *Faults
+	calls   *callCounts
 }
 
 // New checks the configuration and reports all its faults at once. The schema must have been brought up to date by Migrate.
@@ -58,7 +63,15 @@ func New(config Config) (*Register, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Register{config.Pool, clock{config.Now, zone}, config.Log, config.LogicalAddress, maps.Clone(config.Callers)}, nil
+	r := &Register{pool: config.Pool, clock: clock{config.Now, zone, config.WholeSeconds}, log: config.Log, address: config.LogicalAddress,
+		callers: maps.Clone(config.Callers), calls: newCallCounts(config.Now)}
+	r.faults = newFaults(config.Now, r.knows, r.tell)
+	return r, nil
+}
+
+func (r *Register) knows(caller string) bool {
+	_, ok := r.callers[caller]
+	return ok
 }
 
 func required(given bool, name string) error {
@@ -69,13 +82,20 @@ func required(given bool, name string) error {
 }
 
 // Handler serves all contracts at their paths. It must be served with mutual TLS: the client certificate tells who calls.
+// Dialled faults meet the calls here; Get and Update of the Register itself know none.
 func (r *Register) Handler() http.Handler {
-	return r.logOthers(personv4.NewHandler(r, personv4.HandlerConfig{
+	return r.counted(interfered(r.logOthers(personv4.NewHandler(behindFaults{r}, personv4.HandlerConfig{
 		LogicalAddress: r.address,
 		Authorizer:     r,
 		Observe:        r.observe,
-	}))
+	}))))
 }
+
+// Faults are those that can be dialled on the register. A new register has none.
+func (r *Register) Faults() *Faults { return r.faults }
+
+// Close ends what dialled faults have left to be done; see Faults.Close. Stop serving before, and close the pool after.
+func (r *Register) Close(ctx context.Context) error { return r.faults.Close(ctx) }
 
 // Authorize implements rivta.Authorizer by the table of callers. The operation's name tells what it needs.
 func (r *Register) Authorize(_ context.Context, caller rivta.Caller, op rivta.Operation, _ string) error {

@@ -19,7 +19,7 @@ func clockAt(t failer, now time.Time) clock {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return clock{func() time.Time { return now }, zone}
+	return clock{now: func() time.Time { return now }, zone: zone}
 }
 
 func TestNextVersion(t *testing.T) {
@@ -50,6 +50,19 @@ func TestNextVersion(t *testing.T) {
 				t.Errorf("nextVersion(%s) = %s, %v; want %s", tt.previous, got, err, tt.want)
 			}
 		})
+	}
+}
+
+func TestVersionsOfWholeSecondsMayBeGivenTwice(t *testing.T) {
+	t.Parallel()
+	c := clockAt(t, time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))
+	c.wholeSeconds = true
+	for previous, want := range map[string]string{
+		"20261123125959": "20261123130000", "20261123130000": "20261123130000", "20261123130001": "20261123130001",
+	} {
+		if got, err := c.nextVersion(previous); err != nil || got != want {
+			t.Errorf("nextVersion(%s) = %s, %v; want %s", previous, got, err, want)
+		}
 	}
 }
 

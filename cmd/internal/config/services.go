@@ -254,6 +254,7 @@ type Register struct {
 	LogicalAddress string
 	TLS            *tls.Config
 	Callers        map[string]mockregister.Rights
+	WholeSeconds   bool
 }
 
 // ReadRegister reads the mock register's variables; the reader has the faults.
@@ -268,6 +269,8 @@ func ReadRegister(r *Reader) Register {
 	ca := Variable{Name: "REGISTER_CLIENT_CA", Meaning: "certificates (PEM) of the authorities that callers' certificates are from"}
 	c.TLS.ClientCAs = r.authorities(ca, r.Text(ca))
 	c.Callers = readCallers(r)
+	c.WholeSeconds = r.Choice(Variable{Name: "REGISTER_VERSIONS", Default: "unique",
+		Meaning: "unique: none is given twice; seconds: two writes within a second may share one, as at the national service"}, "unique", "seconds") == "seconds"
 	return c
 }
 

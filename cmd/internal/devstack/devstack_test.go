@@ -71,9 +71,11 @@ func TestPortsOfTheLastRunAreTakenAgainAsFarAsTheyAreFree(t *testing.T) {
 	last := Endpoints{
 		Portal: "http://" + first.Portal.Addr().String(), Ops: "http://" + first.Ops.Addr().String(),
 		Register: "https://" + first.Register.Addr().String(), Kafka: first.Kafka.Addr().String(),
+		RegisterAdmin: "http://" + first.RegisterAdmin.Addr().String(),
 	}
 	first.Portal.Close()
 	first.Ops.Close()
+	first.RegisterAdmin.Close()
 	t.Cleanup(first.close)
 	second, err := openPorts(t.Context(), 0, last)
 	if err != nil {
@@ -81,7 +83,7 @@ func TestPortsOfTheLastRunAreTakenAgainAsFarAsTheyAreFree(t *testing.T) {
 	}
 	t.Cleanup(second.close)
 	same := func(a, b net.Listener) bool { return portOf(a.Addr()) == portOf(b.Addr()) }
-	if !same(first.Portal, second.Portal) || !same(first.Ops, second.Ops) {
+	if !same(first.Portal, second.Portal) || !same(first.Ops, second.Ops) || !same(first.RegisterAdmin, second.RegisterAdmin) {
 		t.Error("free ports of the last run are not taken again")
 	}
 	if same(first.Register, second.Register) || same(first.Kafka, second.Kafka) {
@@ -97,7 +99,7 @@ func TestBusyPortsAreWaitedForAndThenNamed(t *testing.T) {
 		busy []int // beyond base
 		want string
 	}{
-		{[]int{portOps, portPostgres}, fmt.Sprintf("ports %d, %d are %s", base+portOps, base+portPostgres, todo)},
+		{[]int{portOps, portRegisterAdmin}, fmt.Sprintf("ports %d, %d are %s", base+portOps, base+portRegisterAdmin, todo)},
 		{[]int{portPostgres}, fmt.Sprintf("port %d is %s", base+portPostgres, todo)},
 	} {
 		var taken []net.Listener

@@ -19,11 +19,12 @@ const (
 
 // Endpoints tells where the parts of a running stack are.
 type Endpoints struct {
-	Portal   string `json:"portal"`   // http URL
-	Ops      string `json:"ops"`      // http URL
-	Register string `json:"register"` // https URL, mutual TLS
-	Kafka    string `json:"kafka"`    // host:port
-	Postgres string `json:"postgres"` // URL of the owner, with the password
+	Portal        string `json:"portal"`        // http URL
+	Ops           string `json:"ops"`           // http URL
+	Register      string `json:"register"`      // https URL, mutual TLS
+	RegisterAdmin string `json:"registerAdmin"` // http URL
+	Kafka         string `json:"kafka"`         // host:port
+	Postgres      string `json:"postgres"`      // URL of the owner, with the password
 }
 
 // PostgresAs is the URL of a role, which has the owner's password here.

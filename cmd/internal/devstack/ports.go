@@ -13,19 +13,20 @@ import (
 
 // Ports of a stack lie in base…base+29, each service at its place; the rest is kept for services to come.
 const (
-	PortRange    = 30
-	portPortal   = 0
-	portOps      = 1
-	portRegister = 2
-	portKafka    = 3
-	portPostgres = 4
+	PortRange         = 30
+	portPortal        = 0
+	portOps           = 1
+	portRegister      = 2
+	portKafka         = 3
+	portPostgres      = 4
+	portRegisterAdmin = 5
 )
 
 // Ports holds open listeners on 127.0.0.1, so that nobody can take a port between choosing and using it. PostgreSQL opens
 // its own; 0 lets it choose a free one.
 type Ports struct {
-	Portal, Ops, Register, Kafka net.Listener
-	Postgres                     int
+	Portal, Ops, Register, RegisterAdmin, Kafka net.Listener
+	Postgres                                    int
 }
 
 // openPorts opens the ports from base on, or, with base 0, those of the last run as far as they are free.
@@ -45,11 +46,12 @@ func openPorts(ctx context.Context, base int, last Endpoints) (*Ports, error) {
 }
 
 func (p *Ports) openLike(last Endpoints) error {
-	var faults [4]error
+	var faults [5]error
 	p.Portal, faults[0] = listenLike(portIn(last.Portal))
 	p.Ops, faults[1] = listenLike(portIn(last.Ops))
 	p.Register, faults[2] = listenLike(portIn(last.Register))
 	p.Kafka, faults[3] = listenLike(portIn(last.Kafka))
+	p.RegisterAdmin, faults[4] = listenLike(portIn(last.RegisterAdmin))
 	p.Postgres = freeAgain(portIn(last.Postgres))
 	return errors.Join(faults[:]...)
 }
@@ -65,7 +67,7 @@ func (p *Ports) openFrom(ctx context.Context, patience time.Duration, base int) 
 		listener *net.Listener
 	}{
 		{base + portPortal, &p.Portal}, {base + portOps, &p.Ops}, {base + portRegister, &p.Register}, {base + portKafka, &p.Kafka},
-		{base + portPostgres, &postgres},
+		{base + portPostgres, &postgres}, {base + portRegisterAdmin, &p.RegisterAdmin},
 	} {
 		l, err := listenPatiently(patient, port.number)
 		switch {
@@ -99,7 +101,7 @@ func portsBusy(busy []string) error {
 }
 
 func (p *Ports) close() {
-	for _, l := range []net.Listener{p.Portal, p.Ops, p.Register, p.Kafka} {
+	for _, l := range []net.Listener{p.Portal, p.Ops, p.Register, p.RegisterAdmin, p.Kafka} {
 		if l != nil {
 			_ = l.Close() // closed already by what served on it
 		}

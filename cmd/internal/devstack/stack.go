@@ -110,8 +110,8 @@ func (s *Stack) killFrozen() {
 func (s *Stack) Endpoints() Endpoints {
 	return Endpoints{
 		Portal: "http://" + s.Ports.Portal.Addr().String(), Ops: "http://" + s.Ports.Ops.Addr().String(),
-		Register: "https://" + s.Ports.Register.Addr().String(), Kafka: s.Ports.Kafka.Addr().String(),
-		Postgres: s.Postgres.URL(),
+		Register: "https://" + s.Ports.Register.Addr().String(), RegisterAdmin: "http://" + s.Ports.RegisterAdmin.Addr().String(),
+		Kafka: s.Ports.Kafka.Addr().String(), Postgres: s.Postgres.URL(),
 	}
 }
 

@@ -232,7 +232,7 @@ func TestPortBaseFixesAllPorts(t *testing.T) {
 	dev := Start(t, "--data", t.TempDir(), "--port-base", strconv.Itoa(base))
 	at := dev.Endpoints
 	var ports []int
-	for _, address := range []string{at.Portal, at.Ops, at.Register, "//" + at.Kafka, at.Postgres} {
+	for _, address := range []string{at.Portal, at.Ops, at.Register, "//" + at.Kafka, at.Postgres, at.RegisterAdmin} {
 		u, err := url.Parse(address)
 		if err != nil {
 			t.Fatal(err)
@@ -240,11 +240,11 @@ func TestPortBaseFixesAllPorts(t *testing.T) {
 		port, _ := strconv.Atoi(u.Port())
 		ports = append(ports, port-base)
 	}
-	if diff := cmp.Diff([]int{0, 1, 2, 3, 4}, ports); diff != "" {
+	if diff := cmp.Diff([]int{0, 1, 2, 3, 4, 5}, ports); diff != "" {
 		t.Errorf("ports from the base on (-want +got):\n%s", diff)
 	}
 	mustSayInOneLine(t, Run(t, "", "dev", "--port-base", strconv.Itoa(base-2)), 1,
-		fmt.Sprintf("ports %d, %d, %d are busy", base, base+1, base+2))
+		fmt.Sprintf("ports %d, %d, %d, %d are busy", base, base+1, base+2, base+3))
 }
 
 func TestRunsAsAPlainUser(t *testing.T) {
@@ -476,7 +476,7 @@ func becomesReady(t *testing.T, ops string) {
 func refuses(t *testing.T, at devstack.Endpoints) {
 	t.Helper()
 	deadline := time.After(10 * time.Second)
-	for _, address := range []string{at.Portal, at.Ops, at.Register, "//" + at.Kafka, at.Postgres} {
+	for _, address := range []string{at.Portal, at.Ops, at.Register, "//" + at.Kafka, at.Postgres, at.RegisterAdmin} {
 		u, err := url.Parse(address)
 		if err != nil || u.Host == "" {
 			t.Fatalf("no address: %q, %v", address, err)
