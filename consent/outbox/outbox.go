@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"contactsync/consent/stream"
+	"contactsync/consent/trouble"
 )
 
 // Publisher puts messages on Kafka, in order per key.
@@ -35,14 +36,17 @@ type Config struct {
 }
 
 // Relay publishes what lies in an outbox.
-type Relay struct{ Config }
+type Relay struct {
+	Config
+	trouble *trouble.Log
+}
 
 // New returns a relay that is not running yet.
 func New(c Config) (*Relay, error) {
 	if c.Pool == nil || c.Schema == "" || c.Publisher == nil || c.Log == nil {
 		return nil, errors.New("outbox: Pool, Schema, Publisher and Log are required")
 	}
-	return &Relay{c}, nil
+	return &Relay{c, trouble.New(c.Log)}, nil
 }
 
 const (
@@ -54,7 +58,7 @@ const (
 func (r *Relay) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := r.lead(ctx); err != nil && ctx.Err() == nil {
-			r.Log.Warn("relay interrupted", "schema", r.Schema, "error", err.Error())
+			r.trouble.Warn("relay", "relay interrupted", err, "schema", r.Schema)
 		}
 		pause(ctx, poll)
 	}
@@ -80,6 +84,7 @@ func (r *Relay) lead(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		r.trouble.Over("relay", "relaying again", "schema", r.Schema)
 		if n == batch {
 			continue
 		}
