@@ -58,7 +58,7 @@ const (
 func (r *Relay) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := r.lead(ctx); err != nil && ctx.Err() == nil {
-			r.trouble.Warn(r.Schema, "relay interrupted", err, "schema", r.Schema)
+			r.trouble.Warn("relay", "relay interrupted", err, "schema", r.Schema)
 		}
 		pause(ctx, poll)
 	}
@@ -84,7 +84,7 @@ func (r *Relay) lead(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.trouble.Over(r.Schema, "relaying again", "schema", r.Schema)
+		r.trouble.Over("relay", "relaying again", "schema", r.Schema)
 		if n == batch {
 			continue
 		}

@@ -1,11 +1,13 @@
 package outbox_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -104,7 +106,12 @@ func (k *kafka) until(t *testing.T, what string, is func() bool) {
 
 func relay(t *testing.T, pool *pgxpool.Pool, k *kafka) (stop func()) {
 	t.Helper()
-	r, err := outbox.New(outbox.Config{Pool: pool, Schema: "s", Publisher: k, Log: slog.New(slog.DiscardHandler)})
+	return relayLogging(t, pool, k, slog.New(slog.DiscardHandler))
+}
+
+func relayLogging(t *testing.T, pool *pgxpool.Pool, k *kafka, log *slog.Logger) (stop func()) {
+	t.Helper()
+	r, err := outbox.New(outbox.Config{Pool: pool, Schema: "s", Publisher: k, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,6 +161,29 @@ func TestRowsWaitWhileKafkaIsAway(t *testing.T) {
 	k.isAway(false)
 	k.until(t, "all", func() bool { return len(k.values) >= 10 })
 	wantInOrder(t, k.values, 10)
+}
+
+// Twice a second it is tried; one line says so, and one that it is over.
+func TestOutageIsToldOnce(t *testing.T) {
+	t.Parallel()
+	pool, k := database(t), newKafka()
+	k.isAway(true)
+	write(t, pool, 0, 10)
+	var log bytes.Buffer
+	stop := relayLogging(t, pool, k, slog.New(slog.NewTextHandler(&log, nil)))
+	for range 4 {
+		<-k.changed
+	}
+	k.isAway(false)
+	k.until(t, "all", func() bool { return len(k.values) >= 10 })
+	write(t, pool, 10, 11)
+	k.until(t, "the next", func() bool { return len(k.values) >= 11 })
+	stop()
+	for _, text := range []string{"relay interrupted", "relaying again"} {
+		if n := strings.Count(log.String(), text); n != 1 {
+			t.Errorf("%q stands there %d times: %s", text, n, &log)
+		}
+	}
 }
 
 func TestOneRelayIsActiveAndAnotherTakesOver(t *testing.T) {

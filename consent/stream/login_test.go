@@ -104,6 +104,18 @@ func TestWrongLoginIsNamed(t *testing.T) {
 	}
 }
 
+// A broker that wants a login, or TLS, only hangs up on who comes without.
+func TestMissingLoginIsHintedAt(t *testing.T) {
+	t.Parallel()
+	c := guarded(t, stream.Plain)
+	c.Login = nil
+	for what, config := range map[string]stream.Config{"no login": c, "no TLS either": {Brokers: c.Brokers}} {
+		if _, err := stream.CheckTopics(t.Context(), config, stream.Topics()); err == nil || !strings.Contains(err.Error(), "wants TLS or a login") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func TestLoginPrintsWithoutPassword(t *testing.T) {
 	t.Parallel()
 	login := stream.Login{Mechanism: stream.Plain, User: "worker", Password: password}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"time"
@@ -194,6 +195,9 @@ func (a *admin) topics(ctx context.Context, specs []TopicSpec) (map[string]kafka
 	}
 	res, err := a.client.Metadata(ctx, &kafka.MetadataRequest{Topics: names})
 	if err != nil {
+		if a.Login == nil && errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, fmt.Errorf("ask kafka for its topics: the broker hangs up, as it does when it wants TLS or a login: %w", err)
+		}
 		return nil, fmt.Errorf("ask kafka for its topics: %w", a.told(err))
 	}
 	topics := map[string]kafka.Topic{}

@@ -247,7 +247,7 @@ func TestPanicAndBrokenPageAreOurFaultAndSaidSo(t *testing.T) {
 			t.Errorf("%s: %d, %q", path, answer.Code, page.Text())
 		}
 	}
-	if strings.Contains(s.log.String(), "0174") {
+	if strings.Contains(s.log.String(), "01740605") {
 		t.Errorf("the log holds what was thrown:\n%s", s.log.String())
 	}
 }

@@ -90,7 +90,7 @@ func (in *Intake) Assigned(ctx context.Context, topic string, assigned []stream.
 	}
 	starts := make([]int64, len(assigned))
 	for i, a := range assigned {
-		starts[i] = a.LogStart
+		starts[i] = durable[i]
 		if a.Committed >= 0 {
 			starts[i] = min(a.Committed, durable[i])
 		}

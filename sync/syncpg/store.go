@@ -51,7 +51,9 @@ func New(c Config) (*Store, error) {
 }
 
 // Assigned implements intake.Store. A partition that nobody has read yet stands at the log's start. So does one that Kafka
-// knows no committed offset of, or whose log is shorter than what we read: it may be another log, and must be read whole.
+// knows no committed offset of, or whose log is shorter than what we read: it may be another log, and must be read whole. Only if
+// that start lies behind what we read, as when both offsets and records were deleted in a long outage, the place where we were
+// stays: to ask for what is gone is what raises the alarm.
 func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.Assignment, ends map[int]int64) ([]int64, error) {
 	next := make([]int64, len(assigned))
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
@@ -67,7 +69,10 @@ func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.As
 			err := tx.QueryRow(ctx, `
 				insert into sync.partition as p (topic, number, next_offset, gate_offset) values ($1, $2, $3, $4)
 				on conflict (topic, number) do update set gate_offset = excluded.gate_offset,
-					next_offset = case when $5 or p.next_offset > $4 then $3 else p.next_offset end
+					next_offset = case
+						when p.next_offset > $4 or $5 and p.next_offset = 0 then $3
+						when $5 then least(p.next_offset, $3)
+						else p.next_offset end
 				returning next_offset`,
 				topic, a.Partition, a.LogStart, a.HighWatermark, a.Committed < 0).Scan(&next[i])
 			if err != nil {

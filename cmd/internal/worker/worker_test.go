@@ -1,10 +1,12 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"contactsync/cmd/internal/worker"
 	"contactsync/consent/contact"
@@ -73,6 +76,11 @@ func newWorld(t *testing.T, c stream.Config) *world {
 // starts runs a worker; stop waits for its end.
 func (w *world) starts(t *testing.T) (stop func()) {
 	t.Helper()
+	return w.startsWith(t, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+}
+
+func (w *world) startsWith(t *testing.T, log *slog.Logger, metrics *prometheus.Registry) (stop func()) {
+	t.Helper()
 	certPEM, keyPEM, err := w.served.CA.Issue("worker", caller)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +91,7 @@ func (w *world) starts(t *testing.T) (stop func()) {
 	}
 	one, err := worker.New(worker.Config{Kafka: w.kafka, Pool: w.pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + caller,
 		RegisterURL: w.served.URL, LogicalAddress: address, TLS: config, Codes: register.DefaultCodes(), Now: time.Now,
-		Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+		Log: log, Metrics: metrics})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,4 +242,60 @@ func TestUnreadableRecordIsTold(t *testing.T) {
 			t.Fatalf("%d records, %v", fetched.NumRecords(), err)
 		}
 	})
+}
+
+// What retention has deleted before it was read raises the alarm, with its number, and what is left is carried on.
+func TestDeletedRecordsRaiseTheAlarm(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, c stream.Config) {
+		w := newWorld(t, c)
+		k := kafkatest.Client(t, c, kgo.ConsumeTopics(c.Prefix+event.TopicOutcomes))
+		seen := map[string]event.Outcome{}
+		person, now := w.persons[0], time.Now().UnixMicro()
+		first, last := decision(person, now, true), decision(person, now+9, true) // one person: all in one partition
+		w.publish(t, first)
+		var gone []event.Decision
+		for i := range 7 {
+			gone = append(gone, decision(person, now+1+int64(i), true))
+		}
+		stop := w.starts(t)
+		w.outcomes(t, k, seen, first)
+		stop()
+		w.publish(t, append(gone, last)...)
+		w.deleteBefore(t, 8)
+		var log bytes.Buffer
+		metrics := prometheus.NewRegistry()
+		stop = w.startsWith(t, slog.New(slog.NewTextHandler(&log, nil)), metrics)
+		w.outcomes(t, k, seen, last)
+		stop()
+		if n := strings.Count(log.String(), "records were deleted before they were read"); n != 1 || !strings.Contains(log.String(), "from=1 to=8") {
+			t.Errorf("the alarm stands there %d times: %s", n, &log)
+		}
+		families, err := metrics.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if lost := f.GetMetric()[0].GetCounter().GetValue(); f.GetName() == "contactsync_lost_records_total" && lost != 7 {
+				t.Errorf("%v records are counted as lost", lost)
+			}
+		}
+	})
+}
+
+// deleteBefore deletes the records before the offset from the partition that has as many.
+func (w *world) deleteBefore(t *testing.T, offset int64) {
+	t.Helper()
+	k := kafkatest.Client(t, w.kafka)
+	for partition := range int32(6) {
+		request, topic, one := kmsg.NewPtrDeleteRecordsRequest(), kmsg.NewDeleteRecordsRequestTopic(), kmsg.NewDeleteRecordsRequestTopicPartition()
+		request.TimeoutMillis = 10_000
+		topic.Topic, one.Partition, one.Offset = w.kafka.Prefix+event.TopicDecisions, partition, offset
+		topic.Partitions = append(topic.Partitions, one)
+		request.Topics = append(request.Topics, topic)
+		if response, err := request.RequestWith(t.Context(), k); err == nil && response.Topics[0].Partitions[0].ErrorCode == 0 {
+			return
+		}
+	}
+	t.Fatalf("no partition has %d records", offset)
 }
