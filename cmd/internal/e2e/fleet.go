@@ -289,7 +289,7 @@ func (f *Fleet) registerEnv() []string {
 		"CONTACTSYNC_REGISTER_SERVER_CERT_FILE="+f.tls("register"), "CONTACTSYNC_REGISTER_SERVER_KEY_FILE="+f.tls("register-key"),
 		"CONTACTSYNC_REGISTER_CLIENT_CA_FILE="+f.tls("ca"),
 		"CONTACTSYNC_REGISTER_CALLERS="+devstack.WorkerHSAID+"=read+write+protected,"+devstack.PortalHSAID+"=read+protected,"+
-			devstack.JournalHSAID+"=read+protected")
+			devstack.JournalHSAID+"=read+write+protected")
 }
 
 func (f *Fleet) clientEnv(certificate, hsaID string) []string {

@@ -41,8 +41,12 @@ func TestFleetUnderKill9(t *testing.T) {
 
 func fleetUnderKill9(t *testing.T, seed uint64) {
 	began := time.Now()
-	f := StartFleet(t, FleetConfig{Workers: 2, Persons: *fleetPersons - 2,
-		Env: []string{"CONTACTSYNC_PUSH_LEASE=5s", "CONTACTSYNC_PUSH_CALL_TIMEOUT=2s", "CONTACTSYNC_KAFKA_SESSION_TIMEOUT=6s"}})
+	config := FleetConfig{Workers: 2, Persons: *fleetPersons - 2,
+		Env: []string{"CONTACTSYNC_PUSH_LEASE=5s", "CONTACTSYNC_PUSH_CALL_TIMEOUT=2s", "CONTACTSYNC_KAFKA_SESSION_TIMEOUT=6s"}}
+	if seed%2 == 1 {
+		config.Env = append(config.Env, "CONTACTSYNC_REGISTER_VERSIONS=seconds", "CONTACTSYNC_REGISTER_VERSION_SETTLE=1200ms")
+	}
+	f := StartFleet(t, config)
 	s := f.scene(t)
 	persons := s.persons("generated", "staff_entries", "contact_persons") // the named ones hold what is not ours
 	// A tenth of the persons decide at the portal: their revisions are times, which no drawn revision comes near.
@@ -50,9 +54,17 @@ func fleetUnderKill9(t *testing.T, seed uint64) {
 	h := drawHistory(seed, *fleetDecisions, persons[:len(persons)-len(atPortal)])
 	others := s.others(persons)
 
+	clinic := newClinic(s, persons[2:min(42, len(persons))])
 	faults, choices := drawSchedule(seed, *fleetKills, f), map[place]consentpg.Choice{}
+	f.must(f.dial(troubles(seed)))
 	group, ctx := errgroup.WithContext(t.Context())
-	group.Go(func() error { return faults.run(ctx) })
+	working, leave := context.WithCancel(ctx)
+	defer leave()
+	group.Go(func() error { return clinic.work(working, rand.New(rand.NewPCG(seed, 5))) })
+	group.Go(func() error {
+		defer leave()
+		return faults.run(ctx)
+	})
 	group.Go(func() error { return s.send(ctx, h, seed) })
 	group.Go(func() (err error) {
 		choices, err = s.decide(ctx, seed, *fleetDecisions/20, atPortal)
@@ -62,6 +74,7 @@ func fleetUnderKill9(t *testing.T, seed uint64) {
 		t.Fatalf("seed %d: %v", seed, err)
 	}
 	over := time.Since(began)
+	f.must(f.undial())
 	for _, service := range f.services() {
 		f.AwaitReady(service)
 	}
@@ -74,6 +87,7 @@ func fleetUnderKill9(t *testing.T, seed uint64) {
 	s.judgeOutcomes(h)
 	s.judgeChoices(choices)
 	s.judgeAudit(h, choices)
+	clinic.judge(s)
 	if got := s.others(persons); len(got) != 2 || !reflect.DeepEqual(got, others) {
 		t.Error("an entry that is not the resident's own has changed")
 	}

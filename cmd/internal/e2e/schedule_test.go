@@ -46,7 +46,9 @@ func drawSchedule(seed uint64, kills int, f *Fleet) schedule {
 		"PostgreSQL":                 draw(span{500 * ms, 3 * s}, span{0, 300 * ms}, f.postgresKilled),
 		"the broker":                 draw(span{500 * ms, 3 * s}, span{0, 300 * ms}, f.brokerKilled),
 		"the portal (and its relay)": draw(span{500 * ms, 3 * s}, span{0, 700 * ms}, func(d time.Duration) error { return f.killed(f.Portal, d) }),
-		"the register":               draw(span{500 * ms, 3 * s}, span{0, 700 * ms}, func(d time.Duration) error { return f.killed(f.Register, d) }),
+		"the register": draw(span{500 * ms, 3 * s}, span{0, 700 * ms}, func(d time.Duration) error {
+			return errors.Join(f.killed(f.Register, d), f.dial(troubles(seed)))
+		}),
 	}
 }
 
