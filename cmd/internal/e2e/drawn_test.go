@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"contactsync/consent/contact"
@@ -48,15 +49,24 @@ func drawHistory(seed uint64, n int, persons []mockregister.TestPerson) *history
 	return h
 }
 
-// draw makes a decision. Revisions come from a small range and e-services are few, so that they meet.
+const (
+	hot   = 20 // persons who decide again and again: a decision comes while the one before is being pushed
+	noise = 60 // by so much revisions go up and down while they grow, so that decisions arrive out of order, and equal ones meet
+)
+
+// draw makes a decision. E-services are few, so that they meet too.
 func (h *history) draw(i int) drawn {
+	person := h.persons[h.random.IntN(len(h.persons))]
+	if h.random.IntN(5) < 2 {
+		person = h.persons[h.random.IntN(min(hot, len(h.persons)))]
+	}
 	d := event.Decision{
 		EventID:  fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", h.random.Uint32(), h.random.IntN(1<<16), h.random.IntN(1<<12), h.random.IntN(1<<12), i),
 		Source:   fmt.Sprintf("urn:hsaid:SE2321000016-A%d", h.random.IntN(3)),
-		Person:   h.persons[h.random.IntN(len(h.persons))],
+		Person:   person,
 		Channel:  contact.Channels[h.random.IntN(2)],
 		Share:    h.random.IntN(10) < 6,
-		Revision: 1 + h.random.Int64N(60), DecidedAt: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), Time: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC),
+		Revision: 1 + int64(i/20) + h.random.Int64N(noise), DecidedAt: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), Time: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC),
 		Reason: event.ReasonResident,
 	}
 	switch {
@@ -120,19 +130,32 @@ func message(d event.Decision, field string, value any) stream.Message {
 // unreadable records are strewn among the decisions.
 const unreadable = 40
 
-// sent is the history as it is produced: shuffled, and with a good part of it twice.
+// sent is the history as it is produced: shuffled within a few hundred decisions, and a good part of it twice, the second time
+// now and then much later.
 func (h *history) sent() []stream.Message {
-	out := make([]stream.Message, 0, len(h.decisions)*3/2)
-	for _, d := range h.decisions {
-		out = append(out, d.message)
-		if h.random.IntN(2) == 0 {
-			out = append(out, d.message)
+	type placed struct {
+		at int
+		stream.Message
+	}
+	var all []placed
+	put := func(i int, m stream.Message) { all = append(all, placed{i + h.random.IntN(300), m}) }
+	for i, d := range h.decisions {
+		put(i, d.message)
+		switch h.random.IntN(6) {
+		case 0, 1:
+			put(i, d.message)
+		case 2:
+			put(i+h.random.IntN(len(h.decisions)), d.message)
 		}
 	}
 	for i := range unreadable {
-		out = append(out, stream.Message{Topic: event.TopicDecisions, Key: fmt.Append(nil, i), Value: fmt.Appendf(nil, `{"person":%d}`, i)})
+		put(i*len(h.decisions)/unreadable, stream.Message{Topic: event.TopicDecisions, Key: fmt.Append(nil, i), Value: fmt.Appendf(nil, `{"person":%d}`, i)})
 	}
-	h.random.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	slices.SortStableFunc(all, func(a, b placed) int { return a.at - b.at })
+	out := make([]stream.Message, len(all))
+	for i, p := range all {
+		out[i] = p.Message
+	}
 	return out
 }
 

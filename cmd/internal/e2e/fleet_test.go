@@ -17,6 +17,7 @@ import (
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
+	"contactsync/consent/stream"
 	"contactsync/contracts/mockregister"
 	"contactsync/sync/plan"
 )
@@ -55,20 +56,29 @@ func fleetUnderKill9(t *testing.T, seed uint64) {
 	others := s.others(persons)
 
 	clinic := newClinic(s, persons[2:min(42, len(persons))])
-	faults, choices := drawSchedule(seed, *fleetKills, f), map[place]consentpg.Choice{}
 	f.must(f.dial(troubles(seed)))
-	group, ctx := errgroup.WithContext(t.Context())
-	working, leave := context.WithCancel(ctx)
+	var choices map[place]consentpg.Choice
+	sent := h.sent()
+	half := len(sent) / 2
+	working, leave := context.WithCancel(t.Context())
 	defer leave()
-	group.Go(func() error { return clinic.work(working, rand.New(rand.NewPCG(seed, 5))) })
+	group, ctx := errgroup.WithContext(working)
+	group.Go(func() error { return clinic.work(ctx, rand.New(rand.NewPCG(seed, 5))) })
 	group.Go(func() error {
 		defer leave()
-		return faults.run(ctx)
-	})
-	group.Go(func() error { return s.send(ctx, h, seed) })
-	group.Go(func() (err error) {
-		choices, err = s.decide(ctx, seed, *fleetDecisions/20, atPortal)
-		return err
+		// First every part is killed, so often that little gets through; then decisions flow while workers stop as if dead.
+		killing := time.Duration(*fleetKills) * 4 * time.Second
+		err := atOnce(ctx, drawSchedule(seed, *fleetKills, f).run,
+			func(ctx context.Context) error { return s.send(ctx, sent[:half], killing, seed) },
+			func(ctx context.Context) (err error) {
+				choices, err = s.decide(ctx, seed, *fleetDecisions/20, killing, atPortal)
+				return err
+			})
+		if err != nil {
+			return err
+		}
+		return atOnce(ctx, drawZombies(seed, 10, f).run,
+			func(ctx context.Context) error { return s.send(ctx, sent[half:], flowing, seed+1) })
 	})
 	if err := group.Wait(); err != nil {
 		t.Fatalf("seed %d: %v", seed, err)
@@ -82,6 +92,7 @@ func fleetUnderKill9(t *testing.T, seed uint64) {
 	eventually(t, "everything is pushed and told", func() bool {
 		return s.settled() && s.count(`select count(*) from consent.outbox`) == 0 && allTold(t, store, choices)
 	})
+	t.Logf("seed %d: %d audited", seed, s.count(`select count(*) from sync.audit`))
 	t.Logf("seed %d: faults for %v, all done %v later", seed, over.Round(time.Second), (time.Since(began) - over).Round(time.Second))
 	s.judgeRegister(h)
 	s.judgeOutcomes(h)
@@ -107,12 +118,24 @@ func (f *Fleet) scene(t *testing.T) *scene {
 	}}
 }
 
-// send produces the history over about the time that the faults take.
-func (s *scene) send(ctx context.Context, h *history, seed uint64) error {
+// flowing is how long decisions flow after the killing.
+const flowing = 40 * time.Second
+
+// atOnce does all of it at once, and returns the first error.
+func atOnce(ctx context.Context, all ...func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, do := range all {
+		group.Go(func() error { return do(ctx) })
+	}
+	return group.Wait()
+}
+
+// send produces messages over about so long.
+func (s *scene) send(ctx context.Context, messages []stream.Message, length time.Duration, seed uint64) error {
 	random := rand.New(rand.NewPCG(seed, 3))
 	publisher := s.publisher()
-	chunks := slices.Collect(slices.Chunk(h.sent(), 50))
-	every := time.Duration(*fleetKills) * 4 * time.Second / time.Duration(len(chunks))
+	chunks := slices.Collect(slices.Chunk(messages, 20))
+	every := length / time.Duration(len(chunks))
 	for _, chunk := range chunks {
 		for publisher.Publish(ctx, chunk...) != nil {
 			if err := wait(ctx, 50*time.Millisecond); err != nil {
@@ -128,10 +151,10 @@ func (s *scene) send(ctx context.Context, h *history, seed uint64) error {
 
 // decide makes n choices as the portal does, each again under the same id until it is known to be made, and returns the last
 // one of each person and channel.
-func (s *scene) decide(ctx context.Context, seed uint64, n int, persons []mockregister.TestPerson) (map[place]consentpg.Choice, error) {
+func (s *scene) decide(ctx context.Context, seed uint64, n int, length time.Duration, persons []mockregister.TestPerson) (map[place]consentpg.Choice, error) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	store, last := s.consent(), map[place]consentpg.Choice{}
-	every := time.Duration(*fleetKills) * 4 * time.Second / time.Duration(n)
+	every := length / time.Duration(n)
 	for range n {
 		p := persons[random.IntN(len(persons))]
 		at := place{contact.KnownPersonID(p.Root, p.Extension), contact.Channels[random.IntN(2)]}

@@ -31,25 +31,41 @@ func drawSchedule(seed uint64, kills int, f *Fleet) schedule {
 		return blows
 	}
 	const ms, s = time.Millisecond, time.Second
-	worker := func(i int) func(time.Duration) error {
-		return func(down time.Duration) error { return f.killed(f.Workers[i], down) }
+	often, brief := span{500 * ms, 3 * s}, span{0, 700 * ms}
+	one := func(is *Service) func(time.Duration) error {
+		return func(down time.Duration) error { return f.killed(is, down) }
 	}
-	paused := func(i int) func(time.Duration) error {
-		return func(down time.Duration) error { return f.paused(f.Workers[i], 10*down) } // longer than its lease now and then: a zombie
-	}
+	register := func(down time.Duration) error { return errors.Join(f.killed(f.Register, down), f.dial(troubles(seed))) }
 	return schedule{
-		"workers":                    draw(span{500 * ms, 3 * s}, span{0, 700 * ms}, worker(0), worker(1), worker(0), worker(1), paused(0), paused(1)),
-		"the register's connections": draw(span{500 * ms, 3 * s}, span{0, 500 * ms}, f.cuts("worker-register")...),
-		"the workers' PostgreSQL":    draw(span{500 * ms, 3 * s}, span{0, 500 * ms}, f.cuts("worker-postgres")...),
-		"the portal's PostgreSQL":    draw(span{500 * ms, 3 * s}, span{0, 500 * ms}, f.cuts("portal-postgres")...),
-		"the way to Kafka":           draw(span{500 * ms, 3 * s}, span{0, 500 * ms}, f.cuts("kafka")...),
-		"PostgreSQL":                 draw(span{500 * ms, 3 * s}, span{0, 300 * ms}, f.postgresKilled),
-		"the broker":                 draw(span{500 * ms, 3 * s}, span{0, 300 * ms}, f.brokerKilled),
-		"the portal (and its relay)": draw(span{500 * ms, 3 * s}, span{0, 700 * ms}, func(d time.Duration) error { return f.killed(f.Portal, d) }),
-		"the register": draw(span{500 * ms, 3 * s}, span{0, 700 * ms}, func(d time.Duration) error {
-			return errors.Join(f.killed(f.Register, d), f.dial(troubles(seed)))
-		}),
+		"workers":                    draw(often, brief, one(f.Workers[0]), one(f.Workers[1])),
+		"the register's connections": draw(often, brief, f.cuts("worker-register")...),
+		"the workers' PostgreSQL":    draw(often, brief, f.cuts("worker-postgres")...),
+		"the portal's PostgreSQL":    draw(often, brief, f.cuts("portal-postgres")...),
+		"the way to Kafka":           draw(often, brief, f.cuts("kafka")...),
+		"PostgreSQL":                 draw(often, brief, f.postgresKilled),
+		"the broker":                 draw(often, brief, f.brokerKilled),
+		"the portal (and its relay)": draw(often, brief, one(f.Portal)),
+		"the register":               draw(often, brief, register),
 	}
+}
+
+// drawZombies draws what befalls the workers while decisions flow and Kafka stands: the register's connections are cut, and workers
+// stop in the middle of what they do, now and then for longer than their lease.
+func drawZombies(seed uint64, blows int, f *Fleet) schedule {
+	random := rand.New(rand.NewPCG(seed, 6))
+	cuts := f.cuts("worker-register")
+	s := schedule{}
+	for range blows {
+		s["the register's connections"] = append(s["the register's connections"],
+			blow{drawTime(random, time.Second, 4*time.Second), drawTime(random, 0, 500*time.Millisecond), cuts[random.IntN(len(cuts))]})
+	}
+	for i, w := range f.Workers {
+		for range max(1, blows/4) {
+			s[w.Name] = append(s[w.Name], blow{drawTime(random, time.Duration(1+3*i)*time.Second, 12*time.Second),
+				drawTime(random, 500*time.Millisecond, 5800*time.Millisecond), func(length time.Duration) error { return f.paused(w, length) }})
+		}
+	}
+	return s
 }
 
 func drawTime(random *rand.Rand, least, most time.Duration) time.Duration {
