@@ -47,7 +47,8 @@ func newClinic(s *scene, persons []mockregister.TestPerson) *clinic {
 // work changes one record after the other until ctx ends. Its error is a number that is not the clinic's last.
 func (c *clinic) work(ctx context.Context, random *rand.Rand) error {
 	for i := 0; ctx.Err() == nil; i++ {
-		if err := c.change(ctx, c.persons[random.IntN(len(c.persons))], fmt.Sprintf("+4684650%05d", i)); err != nil {
+		// To the end, whatever happens: else nobody knew what the clinic wrote last.
+		if err := c.change(context.WithoutCancel(ctx), c.persons[random.IntN(len(c.persons))], fmt.Sprintf("+4684650%05d", i)); err != nil {
 			return err
 		}
 		_ = wait(ctx, drawTime(random, 0, 200*time.Millisecond))
@@ -57,7 +58,7 @@ func (c *clinic) work(ctx context.Context, random *rand.Rand) error {
 
 // change writes a number over the version that was read, and reads again until it is known what came of it.
 func (c *clinic) change(ctx context.Context, p personv4.ID, number string) error {
-	for ctx.Err() == nil {
+	for {
 		record, err := c.read(ctx, p)
 		if err != nil {
 			_ = wait(ctx, 50*time.Millisecond) // the register is away
@@ -75,12 +76,11 @@ func (c *clinic) change(ctx context.Context, p personv4.ID, number string) error
 			return c.look(ctx, p, number)
 		}
 	}
-	return nil
 }
 
 // look finds out whether an update of unknown end was carried out: the register was killed in between, so nothing is under way.
 func (c *clinic) look(ctx context.Context, p personv4.ID, number string) error {
-	for ctx.Err() == nil {
+	for {
 		record, err := c.read(ctx, p)
 		if err != nil {
 			_ = wait(ctx, 50*time.Millisecond)
@@ -93,7 +93,6 @@ func (c *clinic) look(ctx context.Context, p personv4.ID, number string) error {
 		c.last[p] = got
 		return nil
 	}
-	return nil
 }
 
 // read returns a record whose version's second is over: versions may be whole seconds that two writes share.

@@ -19,18 +19,19 @@ type dialled struct {
 	Probability float64 `json:"probability,omitempty"`
 	Seed        uint64  `json:"seed,omitempty"`
 	Duration    string  `json:"duration,omitempty"`
+	Hold        string  `json:"hold,omitempty"` // the connection is cut after this, not at once
 }
 
 // troubles are what the workers meet at the register all through a run: answers lost, writes that land after their lease or twice,
 // reads that are late.
 func troubles(seed uint64) []dialled {
 	all := []dialled{
-		{Kind: "answer_lost", Operation: "write", Probability: 0.06},
+		{Kind: "answer_lost", Operation: "write", Probability: 0.08},
 		{Kind: "late_write", Operation: "write", Probability: 0.04, Duration: "1.5s"},
-		{Kind: "late_write", Operation: "write", Probability: 0.04, Duration: "6s"}, // the lease is 5 s
-		{Kind: "duplicate", Operation: "write", Probability: 0.04, Duration: "2s"},
-		{Kind: "delay", Operation: "write", Probability: 0.01, Duration: "3s"}, // a call may take 2 s
+		{Kind: "late_write", Operation: "write", Probability: 0.06, Duration: "6s", Hold: "1.5s"}, // the lease is 5 s
+		{Kind: "delay", Operation: "write", Probability: 0.04, Duration: "4s"},                    // a call may take 2 s
 		{Kind: "delay", Operation: "read", Probability: 0.01, Duration: "3s"},
+		{Kind: "duplicate", Operation: "write", Probability: 0.04, Duration: "2s"},
 		{Kind: "server_fault", Probability: 0.02},
 		{Kind: "too_many", Probability: 0.01},
 		{Kind: "read_lag", Operation: "read", Duration: "3s"},

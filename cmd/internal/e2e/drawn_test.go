@@ -33,13 +33,14 @@ type place struct {
 // history is everything that was decided.
 type history struct {
 	random    *rand.Rand
+	size      int // of decisions
 	persons   []contact.PersonID
 	decisions []drawn
 }
 
 // drawHistory draws n decisions over the persons. The same seed draws the same ones.
 func drawHistory(seed uint64, n int, persons []mockregister.TestPerson) *history {
-	h := &history{random: rand.New(rand.NewPCG(seed, 0))}
+	h := &history{random: rand.New(rand.NewPCG(seed, 0)), size: n}
 	for _, p := range persons {
 		h.persons = append(h.persons, contact.KnownPersonID(p.Root, p.Extension))
 	}
@@ -50,15 +51,16 @@ func drawHistory(seed uint64, n int, persons []mockregister.TestPerson) *history
 }
 
 const (
-	hot   = 20 // persons who decide again and again: a decision comes while the one before is being pushed
+	hot   = 20 // persons at a time who decide again and again, so that a decision comes while the one before is being pushed
 	noise = 60 // by so much revisions go up and down while they grow, so that decisions arrive out of order, and equal ones meet
 )
 
 // draw makes a decision. E-services are few, so that they meet too.
 func (h *history) draw(i int) drawn {
 	person := h.persons[h.random.IntN(len(h.persons))]
-	if h.random.IntN(5) < 2 {
-		person = h.persons[h.random.IntN(min(hot, len(h.persons)))]
+	if h.random.IntN(10) > 0 { // then others have their turn, and what was done wrong to these is not put right by their next decision
+		turn := i * len(h.persons) / (h.size * hot)
+		person = h.persons[(turn*hot+h.random.IntN(hot))%len(h.persons)]
 	}
 	d := event.Decision{
 		EventID:  fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", h.random.Uint32(), h.random.IntN(1<<16), h.random.IntN(1<<12), h.random.IntN(1<<12), i),
