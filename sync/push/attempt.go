@@ -17,7 +17,8 @@ const rounds = 3
 // attempt carries out one claim.
 type attempt struct {
 	*Pusher
-	claim  Claim // Unsure and Written follow what happens
+	claim  Claim  // Unsure and Written follow what happens
+	stale  string // the version that a write was refused for
 	result Result
 }
 
@@ -67,16 +68,9 @@ func (a *attempt) read(ctx context.Context, targets []plan.Target) (Reading, boo
 		return nil, true
 	}
 	version := reading.Record().Version
-	if wait := a.lagging(version); wait > 0 {
+	if wait := max(a.lagging(version), a.unfinishedSecond(version, began)); wait > 0 {
 		a.result.RetryIn = wait
 		return nil, false
-	}
-	if wait := a.unfinishedSecond(version, began); wait > 0 {
-		if pause(ctx, wait) != nil {
-			a.later(0)
-			return nil, false
-		}
-		return a.read(ctx, targets)
 	}
 	return reading, true
 }
@@ -84,6 +78,9 @@ func (a *attempt) read(ctx context.Context, targets []plan.Target) (Reading, boo
 // lagging tells how long to wait before a read older than our last write may be believed: the register shows a write up to
 // ReadLag late, so that for so long an absent entry proves nothing.
 func (a *attempt) lagging(version string) time.Duration {
+	if version == a.stale {
+		return a.cfg.ReadLag / 3 // it was refused as stale: to ask again at once would only use up calls
+	}
 	if version >= a.claim.Written.Version {
 		return 0
 	}
@@ -91,7 +88,8 @@ func (a *attempt) lagging(version string) time.Duration {
 }
 
 // unfinishedSecond tells how long to wait until the second of a version is over, where versions are times in whole seconds
-// and two writes within one second share a version. Only a record read after that second is the last one of that version.
+// and two writes within one second share a version. Only a record as it stood after that second is the last one of that version;
+// where reads are late, it stood so ReadLag before it was read.
 func (a *attempt) unfinishedSecond(version string, readAt time.Time) time.Duration {
 	if a.cfg.VersionSettle == 0 {
 		return 0
@@ -100,11 +98,11 @@ func (a *attempt) unfinishedSecond(version string, readAt time.Time) time.Durati
 	if err != nil {
 		return 0
 	}
-	age := readAt.Sub(written)
-	if age >= a.cfg.VersionSettle || age < -a.cfg.VersionSettle {
+	age, settled := readAt.Sub(written), a.cfg.VersionSettle+a.cfg.ReadLag
+	if age >= settled || age < -a.cfg.VersionSettle {
 		return 0 // over; or far ahead, as of a register that counts on by itself
 	}
-	return a.cfg.VersionSettle - age
+	return settled - age
 }
 
 const versionLayout = "20060102150405"
@@ -141,6 +139,7 @@ func (a *attempt) write(ctx context.Context, targets []plan.Target, reading Read
 	}
 	switch e.Class {
 	case Stale:
+		a.stale = reading.Record().Version
 		return true
 	case Refused:
 		return a.refused(ctx, targets, reading, w, e)

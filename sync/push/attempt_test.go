@@ -57,29 +57,40 @@ func target(channel contact.Channel, kind plan.Kind) plan.Target {
 	return plan.Target{Channel: channel, Want: plan.Want{Kind: kind, EventID: string(channel), Share: plan.Share{Value: numberOf(5)}}}
 }
 
-// wholeSeconds is a register whose versions are the time in whole seconds, so that two changes within a second share one.
+// wholeSeconds is a register whose versions are the time in whole seconds, so that two changes within a second share one. Its reads
+// show what stood there some time before.
 type wholeSeconds struct {
+	lag    time.Duration
+	states []wholeSecond // oldest first
+}
+
+type wholeSecond struct {
+	at      time.Time
 	version string
 	own     []plan.Entry
 	staff   string // an entry that is not ours
-	onRead  func(*wholeSeconds)
 }
 
-func (r *wholeSeconds) now() string { return time.Now().UTC().Format("20060102150405") }
+func (r *wholeSeconds) last() wholeSecond { return r.states[len(r.states)-1] }
 
-func (r *wholeSeconds) change(staff string) { r.staff, r.version = staff, r.now() }
+func (r *wholeSeconds) change(own []plan.Entry, staff string) string {
+	version := time.Now().UTC().Format("20060102150405")
+	r.states = append(r.states, wholeSecond{time.Now(), version, own, staff})
+	return version
+}
 
 func (r *wholeSeconds) Read(context.Context, contact.PersonID) (push.Reading, error) {
-	seen := *r
-	if r.onRead != nil {
-		r.onRead(r)
-		r.onRead = nil
+	seen := r.states[0]
+	for _, s := range r.states {
+		if time.Since(s.at) >= r.lag {
+			seen = s
+		}
 	}
-	return &wholeSecondsReading{seen: seen, register: r}, nil
+	return &wholeSecondsReading{seen, r}, nil
 }
 
 type wholeSecondsReading struct {
-	seen     wholeSeconds
+	seen     wholeSecond
 	register *wholeSeconds
 }
 
@@ -88,31 +99,54 @@ func (r *wholeSecondsReading) Record() plan.Record {
 }
 
 func (r *wholeSecondsReading) Write(_ context.Context, w plan.Write) (string, error) {
-	if r.register.version != r.seen.version {
+	if r.register.last().version != r.seen.version {
 		return "", &push.Error{Class: push.Stale, Err: errors.New("stale")}
 	}
-	r.register.own, r.register.staff = []plan.Entry{*w.Changes[0].Entry}, r.seen.staff
-	r.register.version = r.register.now()
-	return r.register.version, nil
+	return r.register.change([]plan.Entry{*w.Changes[0].Entry}, r.seen.staff), nil
 }
 
-// Trap 4 of DESIGN §4: versions of whole seconds. Staff change the record right after our read, in the same second.
+// Trap 4 of DESIGN §4: versions of whole seconds. Staff change the record twice in a second, and we read in between, or later and
+// are shown what stood there in between. Such a record may be written over only when its second was over as it stood.
 func TestWholeSecondVersionIsReadAfterItsSecond(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		r := &wholeSeconds{}
-		r.change("first")
-		r.onRead = func(r *wholeSeconds) { r.change("second") }
-		result := pushOne(t, push.Claim{Targets: []plan.Target{target(contact.Mobile, plan.Shared)}}, r, func(c *push.Config) {
-			c.VersionSettle, c.VersionZone = time.Second, time.UTC
+	for _, lag := range []time.Duration{0, 3 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			r := &wholeSeconds{lag: lag}
+			r.change(nil, "first")
+			<-time.After(200 * time.Millisecond)
+			changing := time.AfterFunc(500*time.Millisecond, func() { r.change(nil, "second") })
+			defer changing.Stop()
+			<-time.After(lag) // now a read shows the first change
+			var result push.Result
+			for range 5 {
+				result = pushOne(t, push.Claim{Targets: []plan.Target{target(contact.Mobile, plan.Shared)}}, r, func(c *push.Config) {
+					c.VersionSettle, c.VersionZone, c.ReadLag = time.Second, time.UTC, lag
+				})
+				if len(result.Settled) > 0 {
+					break
+				}
+				<-time.After(result.RetryIn)
+			}
+			if r.last().staff != "second" {
+				t.Errorf("lag %v: the staff's entry is %q: their change was overwritten", lag, r.last().staff)
+			}
+			if len(result.Settled) != 1 || result.Settled[0].Outcome != event.Pushed {
+				t.Errorf("lag %v: result %+v", lag, result)
+			}
 		})
-		if r.staff != "second" {
-			t.Errorf("the staff's entry is %q: their change was overwritten", r.staff)
-		}
-		if len(result.Settled) != 1 || result.Settled[0].Outcome != event.Pushed {
-			t.Errorf("result %+v", result)
-		}
-	})
+	}
+}
+
+// A register whose reads are late answers a write as stale and then shows the stale version on: that is waited out, not asked again
+// at once.
+func TestStaleVersionThatIsShownOnIsWaitedOut(t *testing.T) {
+	t.Parallel()
+	stale := &push.Error{Class: push.Stale, Err: errors.New("stale")}
+	r := &scripted{record: plan.Record{Version: "20261123120000"}, errs: []error{stale, stale, stale}}
+	result := pushOne(t, push.Claim{Targets: []plan.Target{target(contact.Mobile, plan.Shared)}}, r, func(c *push.Config) { c.ReadLag = 3 * time.Second })
+	if len(r.writes) != 1 || result.RetryIn != time.Second || len(result.Settled) > 0 {
+		t.Errorf("%d writes, result %+v; want one, and another try in a second", len(r.writes), result)
+	}
 }
 
 // scripted answers reads with one record, and each write with the next of its errors.

@@ -55,7 +55,7 @@ func fleetUnderKill9(t *testing.T, seed uint64) {
 	h := drawHistory(seed, *fleetDecisions, persons[:len(persons)-len(atPortal)])
 	others := s.others(persons)
 
-	clinic := newClinic(s, persons[2:min(42, len(persons))])
+	clinic := newClinic(s, persons[2:len(persons)-len(atPortal)]) // the first two are the named ones
 	f.must(f.dial(troubles(seed)))
 	var choices map[place]consentpg.Choice
 	sent := h.sent()
