@@ -255,24 +255,31 @@ func (f *Fleet) makeTopics() {
 // newServices makes one register, one portal and the workers, each with the variables it needs and no others.
 func (f *Fleet) newServices(c FleetConfig) {
 	f.t.Helper()
-	binary := Binary(f.t)
-	make := func(name, service string, env []string) *Service {
-		ops := local(freePort(f.t))
-		env = append(append(env, "CONTACTSYNC_OPS_LISTEN="+ops), c.Env...)
-		s := NewService(f.t, name, func() *exec.Cmd {
-			cmd := exec.Command(binary, service)
-			cmd.Env = env
-			return cmd
-		})
-		f.ops[s] = ops
-		return s
-	}
 	f.Admin = "http://" + local(freePort(f.t))
-	f.Register = make("register", "register", f.registerEnv())
-	f.Portal = make("portal", "portal", f.portalEnv())
+	f.Register = f.newService("register", "register", f.registerEnv(), c.Env)
+	f.Portal = f.newService("portal", "portal", f.portalEnv(), c.Env)
 	for i := range c.Workers {
-		f.Workers = append(f.Workers, make(fmt.Sprintf("worker%d", i), "worker", f.workerEnv()))
+		f.Workers = append(f.Workers, f.NewWorker(fmt.Sprintf("worker%d", i), c.Env...))
 	}
+}
+
+// NewWorker returns one more worker, which is not running yet, with variables that win over those that fit the fleet.
+func (f *Fleet) NewWorker(name string, env ...string) *Service {
+	f.t.Helper()
+	return f.newService(name, "worker", f.workerEnv(), env)
+}
+
+func (f *Fleet) newService(name, service string, env, more []string) *Service {
+	f.t.Helper()
+	binary, ops := Binary(f.t), local(freePort(f.t))
+	env = append(append(env, "CONTACTSYNC_OPS_LISTEN="+ops), more...)
+	s := NewService(f.t, name, func() *exec.Cmd {
+		cmd := exec.Command(binary, service)
+		cmd.Env = env
+		return cmd
+	})
+	f.ops[s] = ops
+	return s
 }
 
 func (f *Fleet) tls(name string) string { return filepath.Join(f.Dir, "tls", name+".pem") }

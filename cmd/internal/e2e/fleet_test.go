@@ -24,7 +24,7 @@ import (
 
 var (
 	fleetRuns      = flag.Int("fleet.runs", 1, "how many runs, each on the next seed")
-	fleetKills     = flag.Int("fleet.kills", 4, "how often each part is killed in a run")
+	fleetKills     = flag.Int("fleet.kills", 3, "how often each part is killed in a run")
 	fleetDecisions = flag.Int("fleet.decisions", 2000, "how many decisions are drawn in a run")
 	fleetPersons   = flag.Int("fleet.persons", 200, "over how many persons")
 )
@@ -35,6 +35,7 @@ var (
 //	go test ./cmd/internal/e2e -run FleetUnderKill9 -timeout 0 -crash.seed 1 -fleet.runs 20 -fleet.kills 20 \
 //	    -fleet.decisions 10000 -fleet.persons 500
 func TestFleetUnderKill9(t *testing.T) {
+	t.Parallel()
 	for seed := *crashSeed; seed < *crashSeed+uint64(*fleetRuns); seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { fleetUnderKill9(t, seed) })
 	}
@@ -108,7 +109,7 @@ func fleetUnderKill9(t *testing.T, seed uint64) {
 
 // scene is the fleet as it is judged.
 func (f *Fleet) scene(t *testing.T) *scene {
-	f.At.Ops = f.Ops(f.Workers[0])
+	f.At.Ops = f.Ops(append(f.Workers, f.Portal)[0])
 	return &scene{t: t, dir: f.Dir, at: f.At, log: func() string {
 		var all strings.Builder
 		for _, s := range f.services() {

@@ -29,10 +29,11 @@ type load struct {
 	publisher *stream.Publisher
 	random    *rand.Rand
 	byID      map[string]made
+	last      made
 }
 
 func newLoad(s *scene) *load {
-	return &load{s, s.publisher(), rand.New(rand.NewPCG(*crashSeed, 4)), map[string]made{}}
+	return &load{scene: s, publisher: s.publisher(), random: rand.New(rand.NewPCG(*crashSeed, 4)), byID: map[string]made{}}
 }
 
 // decide produces one decision about a person's mobile number, until Kafka has it.
@@ -43,7 +44,8 @@ func (l *load) decide(ctx context.Context, p mockregister.TestPerson, share bool
 	if share {
 		d.Value = drawValue(l.random, contact.Mobile)
 	}
-	l.byID[d.EventID] = made{place{d.Person, d.Channel}, share, d.Revision}
+	l.last = made{place{d.Person, d.Channel}, share, d.Revision}
+	l.byID[d.EventID] = l.last
 	for l.publisher.Publish(ctx, message(d, "", nil)) != nil {
 		if err := wait(ctx, 20*time.Millisecond); err != nil {
 			return err

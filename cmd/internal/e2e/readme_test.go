@@ -37,6 +37,7 @@ func TestReadmeCommands(t *testing.T) {
 
 // TestCmdReadmeByHand does what cmd/README.md says: every service started by hand, on Apache Kafka and PostgreSQL.
 func TestCmdReadmeByHand(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"bash", "curl", "openssl"} {
 		needs(t, tool)
 	}
