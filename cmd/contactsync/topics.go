@@ -78,6 +78,6 @@ func topicsError(err error) error {
 	case err == nil, fault, errors.Is(err, stream.ErrLogin):
 		return err
 	default:
-		return tryAgainError{fmt.Errorf("Kafka cannot be reached: %w", err)}
+		return tryAgainError{fmt.Errorf("cannot talk to Kafka: %w", err)}
 	}
 }
