@@ -20,7 +20,7 @@ func checkConfigCommand() *cobra.Command {
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: config.Services(),
 		RunE: func(c *cobra.Command, args []string) error {
-			settings, err, _ := config.Of(args[0], os.Environ())
+			settings, err := config.Of(args[0], os.Environ())
 			if err := showSettings(c.OutOrStdout(), settings); err != nil {
 				return err
 			}

@@ -125,12 +125,12 @@ func deskRegister(dir string) (*register.PersonV4, error) {
 
 // deskError tells what may go better later from what will not.
 func deskError(err error) error {
-	_, unreachable := errors.AsType[*pgconn.ConnectError](err)
+	if _, unreachable := errors.AsType[*pgconn.ConnectError](err); unreachable {
+		return databaseError(err)
+	}
 	switch {
 	case err == nil:
 		return nil
-	case unreachable:
-		return tryAgainError{errors.New("PostgreSQL cannot be reached; does dev run on that folder?")} // its own text is many lines
 	case errors.Is(err, support.ErrRegisterAway), errors.Is(err, context.DeadlineExceeded):
 		return tryAgainError{err}
 	case errors.Is(err, support.ErrTokenForeign), errors.Is(err, support.ErrTokenExpired), errors.Is(err, support.ErrChanged):

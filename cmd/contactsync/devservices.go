@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,6 +16,7 @@ import (
 	"contactsync/cmd/internal/config"
 	"contactsync/cmd/internal/database"
 	"contactsync/cmd/internal/devstack"
+	"contactsync/cmd/internal/messenger"
 	"contactsync/cmd/internal/run"
 	"contactsync/cmd/internal/worker"
 	"contactsync/consent/event"
@@ -24,8 +26,8 @@ import (
 	"contactsync/sync/register"
 )
 
-// registerAddress is the logical address of the national service, which the mock answers to.
-const registerAddress = "SE165565594230-1000"
+// registerAddress is by which the register of dev is addressed.
+const registerAddress = config.NationalRegister
 
 // devServices are the services on a dev stack. Each works with the rights of its own database role only, as it will elsewhere.
 type devServices struct {
@@ -67,7 +69,7 @@ func (s *devServices) close() {
 }
 
 func (s *devServices) connect(ctx context.Context, url string) (*pgxpool.Pool, error) {
-	pool, err := pgxpool.New(ctx, url+"&pool_max_conns=24")
+	pool, err := pgxpool.New(ctx, url+"&pool_max_conns="+strconv.Itoa(config.PoolSize))
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
@@ -143,7 +145,10 @@ func (s *devServices) newPortal(ctx context.Context, persons []mockregister.Test
 		Register: config.RegisterClient{URL: s.stack.Endpoints().Register, LogicalAddress: registerAddress, TLS: tls, Codes: register.DefaultCodes()},
 		Key:      key[:], Persons: config.TestPersons(persons), Now: time.Now, Log: s.log.With("service", "portal"),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.metrics.Register(messenger.NewUnpublished(s.portal.store))
 }
 
 // runAll runs the services until one fails or ctx ends, and waits for every one to end. The listeners are open before, so

@@ -103,5 +103,11 @@ func databaseError(err error) error {
 		}
 		return fault
 	}
-	return tryAgainError{fmt.Errorf("PostgreSQL cannot be reached: %w", err)}
+	return tryAgainError{errors.New("PostgreSQL cannot be reached: " + firstLine(err))}
+}
+
+// firstLine of an error that tells of every address it tried.
+func firstLine(err error) string {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return first
 }

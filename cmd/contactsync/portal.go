@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
+	"io"
 	"log/slog"
 	"time"
 
@@ -27,22 +27,24 @@ func portalCommand() *cobra.Command {
 		config.ReadPortal, runPortal)
 }
 
-func runPortal(ctx context.Context, c config.Portal, command *cobra.Command) error {
-	p, err := newProcess(ctx, "portal", c.Common, consentpg.Schema(), command)
+func runPortal(ctx context.Context, c config.Portal, logTo io.Writer) error {
+	p, err := newProcess(ctx, "portal", c.Common, consentpg.Schema(), logTo)
 	if err != nil {
 		return err
 	}
-	pages, err := listen(c.Listen, "PORTAL_LISTEN")
+	defer p.close()
+	pages, err := p.listen(c.Listen, "PORTAL_LISTEN")
 	if err != nil {
-		return errors.Join(err, p.ops.Close())
+		return err
 	}
 	s, err := newPortal(portalParts{Pool: p.pool, Kafka: c.Kafka, Source: c.Source, Pepper: c.Pepper, Register: c.Register,
 		Key: c.Key, Secure: c.Secure, Persons: c.Persons, Now: p.clock.Now, Log: p.log})
 	if err != nil {
 		return err
 	}
+	p.metrics.MustRegister(messenger.NewUnpublished(s.store))
 	// Without Kafka or the register a No is still taken, and carried out later: neither takes the pages out of service.
-	p.serveOps(map[string]run.Check{}, map[string]run.Check{"kafka": p.topics(c.Kafka), "register": run.Reachable(c.Register.URL, c.Register.TLS)})
+	p.serveOps(nil, map[string]run.Check{"kafka": p.topics(c.Kafka), "register": run.Reachable(c.Register.URL, c.Register.TLS)})
 	p.serve(run.Server{Name: "portal", Listener: pages, Handler: s.pages.Handler()})
 	context.AfterFunc(p.ctx, s.pages.Drain) // pages that wait for news must not hold up the end
 	return p.run(s.messages.Run)
@@ -64,13 +66,15 @@ type portalParts struct {
 
 // portalService is the residents' pages, and what carries decisions to Kafka and outcomes back.
 type portalService struct {
+	store    *consentpg.Store
 	pages    *portal.Portal
 	messages *messenger.Messenger
 }
 
 func newPortal(c portalParts) (portalService, error) {
 	var s portalService
-	store, err := consentpg.New(consentpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper, Now: c.Now})
+	var err error
+	s.store, err = consentpg.New(consentpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper, Now: c.Now})
 	if err != nil {
 		return s, err
 	}
@@ -78,12 +82,12 @@ func newPortal(c portalParts) (portalService, error) {
 	if err != nil {
 		return s, err
 	}
-	s.pages, err = portal.New(portal.Config{Store: store, Register: registerView{adapter}, Persons: func() []portal.Person { return c.Persons },
+	s.pages, err = portal.New(portal.Config{Store: s.store, Register: registerView{adapter}, Persons: func() []portal.Person { return c.Persons },
 		Key: c.Key, Secure: c.Secure, Now: c.Now, Log: c.Log})
 	if err != nil {
 		return s, err
 	}
-	s.messages, err = messenger.New(messenger.Config{Kafka: c.Kafka, Pool: c.Pool, Store: store, Log: c.Log, Told: s.pages.Told})
+	s.messages, err = messenger.New(messenger.Config{Kafka: c.Kafka, Pool: c.Pool, Store: s.store, Log: c.Log, Told: s.pages.Told})
 	return s, err
 }
 

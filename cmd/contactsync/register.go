@@ -2,8 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"time"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -18,28 +17,29 @@ func registerCommand() *cobra.Command {
 		config.ReadRegister, runRegister)
 }
 
-func runRegister(ctx context.Context, c config.Register, command *cobra.Command) error {
-	p, err := newProcess(ctx, "register", c.Common, mockregister.Schema(), command)
+func runRegister(ctx context.Context, c config.Register, logTo io.Writer) error {
+	p, err := newProcess(ctx, "register", c.Common, mockregister.Schema(), logTo)
 	if err != nil {
 		return err
 	}
-	contracts, err := listen(c.Listen, "REGISTER_LISTEN")
+	defer p.close()
+	contracts, err := p.listen(c.Listen, "REGISTER_LISTEN")
 	if err != nil {
-		return errors.Join(err, p.ops.Close())
+		return err
 	}
-	r, err := mockregister.New(mockregister.Config{Pool: p.pool, Now: time.Now, Log: p.log, LogicalAddress: c.LogicalAddress, Callers: c.Callers,
+	r, err := mockregister.New(mockregister.Config{Pool: p.pool, Now: p.clock.Now, Log: p.log, LogicalAddress: c.LogicalAddress, Callers: c.Callers,
 		WholeSeconds: c.WholeSeconds})
 	if err != nil {
 		return err
 	}
-	p.serveOps(map[string]run.Check{}, nil)
-	p.serve(run.Server{Name: "register", Listener: contracts, Handler: r.Handler(), TLS: c.TLS})
 	if c.Admin != "" {
-		admin, err := listen(c.Admin, "REGISTER_ADMIN_LISTEN")
+		admin, err := p.listen(c.Admin, "REGISTER_ADMIN_LISTEN")
 		if err != nil {
 			return err
 		}
 		p.serve(run.Server{Name: "register admin", Listener: admin, Handler: r.Admin()})
 	}
+	p.serveOps(nil, nil)
+	p.serve(run.Server{Name: "register", Listener: contracts, Handler: r.Handler(), TLS: c.TLS})
 	return p.run(func(ctx context.Context) error { return closeRegister(ctx, r) })
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"time"
@@ -33,7 +35,7 @@ func configured[T any](read func(*config.Reader) T) (T, error) {
 }
 
 // serviceCommand is a subcommand that runs one service until it is told to end.
-func serviceCommand[T any](use, short, long string, read func(*config.Reader) T, serve func(context.Context, T, *cobra.Command) error) *cobra.Command {
+func serviceCommand[T any](use, short, long string, read func(*config.Reader) T, serve func(context.Context, T, io.Writer) error) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Args: cobra.NoArgs,
 		Long: long + "\n\nIt is told what it needs by CONTACTSYNC_ variables: `contactsync check-config " + use + "` lists and judges them.\n" +
@@ -43,7 +45,7 @@ func serviceCommand[T any](use, short, long string, read func(*config.Reader) T,
 			if err != nil {
 				return err
 			}
-			err = serve(c.Context(), settings, c)
+			err = serve(c.Context(), settings, c.ErrOrStderr())
 			if c.Context().Err() != nil && errors.Is(err, context.Canceled) {
 				return nil
 			}
@@ -52,9 +54,8 @@ func serviceCommand[T any](use, short, long string, read func(*config.Reader) T,
 	}
 }
 
-// process is what every service stands on.
+// process is what every service stands on. Close it in any case.
 type process struct {
-	config.Common
 	log     *slog.Logger
 	metrics *prometheus.Registry
 	pool    *pgxpool.Pool
@@ -62,19 +63,20 @@ type process struct {
 	group   *errgroup.Group
 	ctx     context.Context // of the group; process lives no longer than the function that made it
 	ops     net.Listener
+	opened  []net.Listener // all of them
 	schema  pgschema.Schema
 }
 
 // newProcess opens the ops listener and makes a pool, which does not connect yet.
-func newProcess(ctx context.Context, service string, c config.Common, schema pgschema.Schema, command *cobra.Command) (*process, error) {
-	log := slog.New(slog.NewJSONHandler(command.ErrOrStderr(), &slog.HandlerOptions{Level: c.LogLevel})).With("service", service)
-	p := &process{Common: c, log: log, metrics: newMetrics(), schema: schema}
-	var err error
-	if p.ops, err = listen(c.Ops, "OPS_LISTEN"); err != nil {
+func newProcess(ctx context.Context, service string, c config.Common, schema pgschema.Schema, logTo io.Writer) (_ *process, err error) {
+	log := slog.New(slog.NewJSONHandler(logTo, &slog.HandlerOptions{Level: c.LogLevel})).With("service", service)
+	p := &process{log: log, metrics: newMetrics(), schema: schema}
+	if p.pool, err = pgxpool.NewWithConfig(ctx, c.Postgres); err != nil {
 		return nil, err
 	}
-	if p.pool, err = pgxpool.NewWithConfig(ctx, c.Postgres); err != nil {
-		return nil, errors.Join(err, p.ops.Close())
+	if p.ops, err = p.listen(c.Ops, "OPS_LISTEN"); err != nil {
+		p.close()
+		return nil, err
 	}
 	p.clock = database.NewClock(p.pool, log, time.Now)
 	offset := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "contactsync_clock_behind_seconds",
@@ -90,18 +92,28 @@ func newMetrics() *prometheus.Registry {
 	return r
 }
 
-func listen(address, variable string) (net.Listener, error) {
+func (p *process) listen(address, variable string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("open CONTACTSYNC_%s: %w", variable, err)
 	}
+	p.opened = append(p.opened, l)
 	return l, nil
+}
+
+// close gives up what was opened. What was served has closed its listener already.
+func (p *process) close() {
+	for _, l := range p.opened {
+		_ = l.Close()
+	}
+	p.pool.Close()
 }
 
 // serveOps answers probes from now on. PostgreSQL is needed by every service.
 func (p *process) serveOps(needed, beside map[string]run.Check) {
-	needed["postgres"] = database.Ready(p.pool, p.schema)
-	ops := run.NewOps(run.OpsConfig{Checks: needed, Beside: beside, Metrics: p.metrics, Now: time.Now, Log: p.log})
+	all := map[string]run.Check{"postgres": database.Ready(p.pool, p.schema)}
+	maps.Copy(all, needed)
+	ops := run.NewOps(run.OpsConfig{Checks: all, Beside: beside, Metrics: p.metrics, Now: time.Now, Log: p.log})
 	p.group.Go(func() error { ops.Watch(p.ctx); return nil })
 	p.serve(run.Server{Name: "ops", Listener: p.ops, Handler: ops.Handler()})
 }
@@ -131,7 +143,6 @@ func (p *process) topics(c stream.Config) run.Check {
 
 // run does the work once PostgreSQL is fit for it, and waits for everything to end.
 func (p *process) run(work func(context.Context) error) error {
-	defer p.pool.Close()
 	p.group.Go(func() error {
 		if err := run.Await(p.ctx, p.log, "postgres", database.Ready(p.pool, p.schema)); err != nil {
 			return err

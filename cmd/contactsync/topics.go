@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,7 @@ Exit code 1 if something is wrong, 75 if Kafka cannot be reached.
 It is told what it needs by CONTACTSYNC_ variables: ` + "`contactsync check-config topics`" + ` lists and judges them.`,
 		Args: cobra.NoArgs,
 	}
-	partitions := c.Flags().Int("partitions", 6, "partitions of a topic that is made: as many workers can share the reading")
+	partitions := c.Flags().Int("partitions", 0, "partitions of a topic that is made: as many workers can share the reading; 0: 6")
 	replication := c.Flags().Int("replication", 0, "copies of a topic that is made; 0 takes the cluster's default")
 	dry := c.Flags().Bool("check", false, "make nothing")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -34,13 +35,13 @@ It is told what it needs by CONTACTSYNC_ variables: ` + "`contactsync check-conf
 		if err != nil {
 			return err
 		}
-		if *partitions < 1 || *replication < 0 {
-			return usageError{errors.New("--partitions is at least 1, --replication at least 0")}
+		if *partitions < 0 || *replication < 0 {
+			return usageError{errors.New("--partitions and --replication are not negative")}
 		}
 		specs := stream.Topics()
 		for i := range specs {
 			specs[i].Replication = *replication
-			if specs[i].Partitions > 1 {
+			if *partitions > 0 && specs[i].Partitions > 1 { // unreadable records are few, and one reader keeps their order
 				specs[i].Partitions = *partitions
 			}
 		}
@@ -73,11 +74,9 @@ func prepareTopics(ctx context.Context, c stream.Config, specs []stream.TopicSpe
 
 // topicsError tells what may go better later from what will not.
 func topicsError(err error) error {
-	_, fault := errors.AsType[*stream.TopicFault](err)
-	switch {
-	case err == nil, fault, errors.Is(err, stream.ErrLogin):
-		return err
-	default:
-		return tryAgainError{fmt.Errorf("cannot talk to Kafka: %w", err)}
+	_, network := errors.AsType[*net.OpError](err)
+	if network || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return tryAgainError{fmt.Errorf("cannot reach Kafka: %w", err)}
 	}
+	return err
 }

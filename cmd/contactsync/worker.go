@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,11 +21,12 @@ func workerCommand() *cobra.Command {
 		config.ReadWorker, runWorker)
 }
 
-func runWorker(ctx context.Context, c config.Worker, command *cobra.Command) error {
-	p, err := newProcess(ctx, "worker", c.Common, syncpg.Schema(), command)
+func runWorker(ctx context.Context, c config.Worker, logTo io.Writer) error {
+	p, err := newProcess(ctx, "worker", c.Common, syncpg.Schema(), logTo)
 	if err != nil {
 		return err
 	}
+	defer p.close()
 	w, err := worker.New(worker.Config{
 		Kafka: c.Kafka, Pool: p.pool, Pepper: c.Pepper, Source: c.Source, Now: p.clock.Now, Lease: c.Lease, Session: c.Session,
 		RegisterURL: c.Register.URL, LogicalAddress: c.Register.LogicalAddress, TLS: c.Register.TLS, Codes: c.Register.Codes,

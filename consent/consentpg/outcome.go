@@ -141,6 +141,15 @@ func (s *Store) outcome(ctx context.Context, p contact.PersonID, channel contact
 	return &o, nil
 }
 
+// Unpublished tells how many decisions made here wait to be published to Kafka, and since when the oldest waits.
+func (s *Store) Unpublished(ctx context.Context) (count int64, oldest time.Duration, err error) {
+	err = s.Pool.QueryRow(ctx, `select count(*), coalesce(max(now() - created_at), '0') from consent.outbox`).Scan(&count, &oldest)
+	if err != nil {
+		return 0, 0, fmt.Errorf("count what is to be published: %w", err)
+	}
+	return count, max(0, oldest), nil
+}
+
 // Told is one line of what is known about a person's decisions, for support.
 type Told struct {
 	EventID  string

@@ -75,11 +75,14 @@ func (a *attempt) read(ctx context.Context, targets []plan.Target) (Reading, boo
 	return reading, true
 }
 
+// askAgain is the part of ReadLag after which a record is asked for again that was shown although it is stale.
+const askAgain = 3
+
 // lagging tells how long to wait before a read older than our last write may be believed: the register shows a write up to
-// ReadLag late, so that for so long an absent entry proves nothing.
+// ReadLag late, so that for so long an absent entry proves nothing. A version that a write was refused for is such a read too.
 func (a *attempt) lagging(version string) time.Duration {
 	if version == a.stale {
-		return a.cfg.ReadLag / 3 // it was refused as stale: to ask again at once would only use up calls
+		return a.cfg.ReadLag / askAgain // to ask again at once would only use up calls
 	}
 	if version >= a.claim.Written.Version {
 		return 0

@@ -52,7 +52,7 @@ func New(c Config) (*Store, error) {
 
 // Assigned implements intake.Store. A partition that nobody has read yet stands at the log's start. So does one that Kafka
 // knows no committed offset of, or whose log is shorter than what we read: it may be another log, and must be read whole. Only if
-// that start lies behind what we read, as when both offsets and records were deleted in a long outage, the place where we were
+// that start lies after what we read, as when both offsets and records were deleted in a long outage, the place where we were
 // stays: to ask for what is gone is what raises the alarm.
 func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.Assignment, ends map[int]int64) ([]int64, error) {
 	next := make([]int64, len(assigned))

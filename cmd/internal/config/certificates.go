@@ -5,20 +5,23 @@ import (
 	"crypto/x509"
 )
 
-// authorities reads certificates to trust.
-func (r *Reader) authorities(v Variable, text string) *x509.CertPool {
-	pool := x509.NewCertPool()
-	if text != "" && !pool.AppendCertsFromPEM([]byte(text)) {
+// authorities reads certificates to trust; nil for an empty variable.
+func (r *Reader) authorities(v Variable) *x509.CertPool {
+	v.ShownAs = "(certificates)"
+	text, pool := r.Text(v), x509.NewCertPool()
+	if text == "" {
+		return nil
+	}
+	if !pool.AppendCertsFromPEM([]byte(text)) {
 		r.Faultf(v, "holds no certificate in PEM")
 	}
-	r.shown[v.Name] = "(certificates)"
 	return pool
 }
 
 // certificate reads a certificate and its key, which must belong together.
 func (r *Reader) certificate(certVariable, keyVariable Variable) []tls.Certificate {
+	certVariable.ShownAs = "(certificates)"
 	cert, key := r.Text(certVariable), r.Text(keyVariable)
-	r.shown[certVariable.Name] = "(certificates)"
 	if cert == "" || key == "" {
 		if cert != key && certVariable.Optional {
 			r.Faultf(certVariable, "and %s%s belong together", prefix, keyVariable.Name)

@@ -29,20 +29,22 @@ type Variable struct {
 	Default  string
 	Optional bool // may be empty
 	Secret   bool // is never shown
+	// ShownAs stands for a value that is too long to be shown; empty: it is shown as it is.
+	ShownAs string
 }
 
 // Reader reads variables and collects what is wrong with them. A value that is wrong reads as the zero value.
 type Reader struct {
 	env    map[string]string
 	read   map[string]Variable
-	shown  map[string]string // what Show prints
+	values map[string]string
 	faults []error
-	last   []string // names in the order in which they were asked for
+	order  []string // names as they were asked for
 }
 
 // NewReader reads from an environment in the form of os.Environ.
 func NewReader(environ []string) *Reader {
-	r := &Reader{env: map[string]string{}, read: map[string]Variable{}, shown: map[string]string{}}
+	r := &Reader{env: map[string]string{}, read: map[string]Variable{}, values: map[string]string{}}
 	for _, line := range environ {
 		if name, value, _ := strings.Cut(line, "="); strings.HasPrefix(name, prefix) {
 			r.env[strings.TrimPrefix(name, prefix)] = value
@@ -71,11 +73,11 @@ func (r *Reader) Err(known ...string) error {
 // Text returns the variable's value, or its default.
 func (r *Reader) Text(v Variable) string {
 	if _, again := r.read[v.Name]; !again {
-		r.last = append(r.last, v.Name)
+		r.order = append(r.order, v.Name)
 	}
 	r.read[v.Name] = v
 	value := r.value(v)
-	r.shown[v.Name] = value
+	r.values[v.Name] = value
 	if value == "" && !v.Optional {
 		r.Faultf(v, "is missing: %s", v.Meaning)
 	}
@@ -87,7 +89,7 @@ func (r *Reader) value(v Variable) string {
 	path, inFile := r.env[v.Name+"_FILE"]
 	switch {
 	case set && inFile:
-		r.Faultf(v, "is given twice, also as %s_FILE", v.Name)
+		r.Faultf(v, "is given twice, also as %s%s_FILE", prefix, v.Name)
 	case inFile:
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -148,6 +150,7 @@ func (r *Reader) URL(v Variable, schemes ...string) *url.URL {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) {
 		r.Faultf(v, "is no %s:// address", strings.Join(schemes, ":// or "))
+		r.values[v.Name] = "(unreadable)" // it may hold a password
 		return nil
 	}
 	return u
@@ -196,11 +199,15 @@ type Setting struct {
 
 // Settings lists what was read, in the order in which it was asked for.
 func (r *Reader) Settings() []Setting {
-	out := make([]Setting, len(r.last))
-	for i, name := range r.last {
-		v, value := r.read[name], r.shown[name]
-		if v.Secret && value != "" {
+	out := make([]Setting, len(r.order))
+	for i, name := range r.order {
+		v, value := r.read[name], r.values[name]
+		switch {
+		case value == "":
+		case v.Secret:
 			value = "(set)"
+		case v.ShownAs != "":
+			value = v.ShownAs
 		}
 		v.Name = prefix + name
 		out[i] = Setting{v, value}
@@ -209,4 +216,4 @@ func (r *Reader) Settings() []Setting {
 }
 
 // Names lists the variables that were read, without the prefix.
-func (r *Reader) Names() []string { return slices.Clone(r.last) }
+func (r *Reader) Names() []string { return slices.Clone(r.order) }

@@ -53,7 +53,7 @@ func TestCompleteEnvironment(t *testing.T) {
 	t.Parallel()
 	env := environ(complete(t))
 	for _, service := range config.Services() {
-		if _, err, _ := config.Of(service, env); err != nil {
+		if _, err := config.Of(service, env); err != nil {
 			t.Errorf("%s: %v", service, err)
 		}
 	}
@@ -77,6 +77,8 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		{"worker", "POSTGRES_URL", "", "is missing"},
 		{"worker", "POSTGRES_URL", "mysql://x@y/z", "postgres://"},
 		{"worker", "POSTGRES_URL", "postgres://u:hunter2@db.example/x", "holds a password"},
+		{"worker", "POSTGRES_URL", "postgres://u@db.example/x?password=hunter2", "holds a password"},
+		{"worker", "POSTGRES_URL", "postgres://u:hunter2@db.example:x/y", "no postgres"},
 		{"worker", "POSTGRES_URL", "postgres://u@db.example/x?sslmode=perhaps", "no address of PostgreSQL"},
 		{"worker", "POSTGRES_PASSWORD", "x", "given twice"},
 		{"worker", "POSTGRES_PASSWORD_FILE", "/does/not/exist", "cannot be read from its file"},
@@ -113,7 +115,12 @@ func TestEveryFaultIsNamed(t *testing.T) {
 			delete(env, row.name+"_FILE")
 		}
 		env[row.name] = row.value
-		_, err, _ := config.Of(row.service, environ(env))
+		settings, err := config.Of(row.service, environ(env))
+		for _, s := range settings {
+			if strings.Contains(s.Value, "hunter2") {
+				t.Errorf("a password is shown of %s", s.Name)
+			}
+		}
 		if err == nil {
 			t.Errorf("%s with %s=%q is accepted", row.service, row.name, row.value)
 			continue
@@ -130,7 +137,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 
 func TestAllFaultsAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err, _ := config.Of("worker", environ(map[string]string{"PUSH_CONCURRENCY": "many", "COLOUR": "red"}))
+	_, err := config.Of("worker", environ(map[string]string{"PUSH_CONCURRENCY": "many", "COLOUR": "red"}))
 	for _, name := range []string{"POSTGRES_URL", "KAFKA_BROKERS", "HSA_ID", "PEPPER", "REGISTER_URL", "REGISTER_CA", "REGISTER_CERT",
 		"REGISTER_KEY", "PUSH_CONCURRENCY", "COLOUR"} {
 		if !strings.Contains(err.Error(), "CONTACTSYNC_"+name+" ") {
@@ -147,7 +154,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, service := range config.Services() {
-		settings, _, _ := config.Of(service, environ(env))
+		settings, _ := config.Of(service, environ(env))
 		for _, s := range settings {
 			for _, secret := range []string{"secret", env["PEPPER"], env["PORTAL_KEY"], string(key)[30:60]} {
 				if strings.Contains(s.Value, secret) {

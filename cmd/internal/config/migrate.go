@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -49,21 +50,20 @@ func readers() map[string]func(*Reader) {
 // Services are the subcommands that are told what they need by variables.
 func Services() []string { return slices.Sorted(maps.Keys(readers())) }
 
-// Of reads the variables of a service and returns them as they are set, with everything that is wrong with them; false if there
-// is no such service.
-func Of(service string, environ []string) ([]Setting, error, bool) {
+// Of reads the variables of a service and returns them as they are set, with everything that is wrong with them.
+func Of(service string, environ []string) ([]Setting, error) {
 	read, known := readers()[service]
 	if !known {
-		return nil, nil, false
+		return nil, fmt.Errorf("there is no service %q", service)
 	}
 	r := NewReader(environ)
 	read(r)
-	return r.Settings(), r.Err(KnownNames()...), true
+	return r.Settings(), r.Err(KnownNames()...)
 }
 
 // KnownNames lists every variable, of whatever service or command, without its prefix.
 func KnownNames() []string {
-	names := []string{"POSTGRES_BIN", "PEPPER", "REGISTER_ADMIN_URL"}
+	names := []string{"POSTGRES_BIN", "REGISTER_ADMIN_URL"} // of dev and fault
 	for _, read := range readers() {
 		r := NewReader(nil)
 		read(r)

@@ -31,18 +31,20 @@ func readCommon(r *Reader, role string) Common {
 	return c
 }
 
-// poolSize is enough for 16 pushes and 12 partitions; a portal needs less.
-const poolSize = 24
+// PoolSize is how many connections to PostgreSQL a service has unless told otherwise: for a worker, 16 pushes, 6 partitions, the
+// relay's own and one to spare.
+const PoolSize = 24
 
 func readPostgres(r *Reader, role string) *pgxpool.Config {
 	v := Variable{Name: "POSTGRES_URL", Meaning: "postgres://USER@host:port/database of a user with the rights of " + role}
 	u := r.URL(v, "postgres", "postgresql")
-	password := r.Text(Variable{Name: "POSTGRES_PASSWORD", Optional: true, Secret: true, Meaning: "the user's password, if the address has none"})
+	password := r.Text(Variable{Name: "POSTGRES_PASSWORD", Optional: true, Secret: true, Meaning: "the user's password"})
 	if u == nil {
 		return nil
 	}
-	if _, inAddress := u.User.Password(); inAddress {
-		r.Faultf(v, "holds a password: give that as POSTGRES_PASSWORD_FILE, as addresses are shown")
+	if _, inAddress := u.User.Password(); inAddress || u.Query().Has("password") || u.Query().Has("sslpassword") {
+		r.Faultf(v, "holds a password: give that as %sPOSTGRES_PASSWORD_FILE, as addresses are shown", prefix)
+		r.values[v.Name] = "(with a password)"
 		return nil
 	}
 	c, err := pgxpool.ParseConfig(u.String())
@@ -50,8 +52,8 @@ func readPostgres(r *Reader, role string) *pgxpool.Config {
 		r.Faultf(v, "is no address of PostgreSQL")
 		return nil
 	}
-	if !strings.Contains(u.RawQuery, "pool_max_conns") {
-		c.MaxConns = poolSize
+	if !u.Query().Has("pool_max_conns") {
+		c.MaxConns = PoolSize
 	}
 	if password != "" {
 		c.ConnConfig.Password = password
@@ -73,20 +75,16 @@ func readKafka(r *Reader) stream.Config {
 func readKafkaTLS(r *Reader) *tls.Config {
 	on := r.Flag(Variable{Name: "KAFKA_TLS", Default: "false", Meaning: "true: speak TLS with the brokers"})
 	ca := Variable{Name: "KAFKA_CA", Optional: true, Meaning: "certificates (PEM) of the brokers' authority; the system's if empty"}
-	roots := r.Text(ca)
+	roots := r.authorities(ca)
 	pair := r.certificate(Variable{Name: "KAFKA_CERT", Optional: true, Meaning: "our client certificate (PEM), where the brokers ask for one"},
 		Variable{Name: "KAFKA_KEY", Optional: true, Secret: true, Meaning: "the key (PEM) of that certificate"})
 	if !on {
-		if roots != "" || pair != nil {
-			r.Faultf(ca, "and KAFKA_CERT need CONTACTSYNC_KAFKA_TLS=true")
+		if roots != nil || pair != nil {
+			r.Faultf(ca, "and %[1]sKAFKA_CERT need %[1]sKAFKA_TLS=true", prefix)
 		}
 		return nil
 	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: pair}
-	if roots != "" {
-		c.RootCAs = r.authorities(ca, roots)
-	}
-	return c
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: pair, RootCAs: roots}
 }
 
 func readLogin(r *Reader) *stream.Login {
@@ -107,7 +105,7 @@ func readLogin(r *Reader) *stream.Login {
 	case 3:
 		return &l
 	}
-	r.Faultf(user, "KAFKA_MECHANISM and KAFKA_PASSWORD belong together: give all three or none")
+	r.Faultf(user, "and %[1]sKAFKA_MECHANISM and %[1]sKAFKA_PASSWORD belong together: give all three or none", prefix)
 	return nil
 }
 
@@ -129,15 +127,21 @@ type RegisterClient struct {
 	Codes          map[contact.Channel]register.Code
 }
 
+// NationalRegister is the logical address of the national service, which the mock answers to as well.
+const NationalRegister = "SE165565594230-1000"
+
+func readLogicalAddress(r *Reader) string {
+	return r.Text(Variable{Name: "REGISTER_LOGICAL_ADDRESS", Default: NationalRegister, Meaning: "HSA-id by which the register is addressed"})
+}
+
 func readRegisterClient(r *Reader) RegisterClient {
 	c := RegisterClient{}
 	if u := r.URL(Variable{Name: "REGISTER_URL", Meaning: "https://host:port of the register"}, "https"); u != nil {
 		c.URL = u.String()
 	}
-	c.LogicalAddress = r.Text(Variable{Name: "REGISTER_LOGICAL_ADDRESS", Default: "SE165565594230-1000", Meaning: "HSA-id by which the register is addressed"})
+	c.LogicalAddress = readLogicalAddress(r)
 	c.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	ca := Variable{Name: "REGISTER_CA", Meaning: "certificates (PEM) of the authority that the register's own is from"}
-	c.TLS.RootCAs = r.authorities(ca, r.Text(ca))
+	c.TLS.RootCAs = r.authorities(Variable{Name: "REGISTER_CA", Meaning: "certificates (PEM) of the authority that the register's own is from"})
 	cert := Variable{Name: "REGISTER_CERT", Meaning: "our client certificate (PEM), with its chain"}
 	key := Variable{Name: "REGISTER_KEY", Secret: true, Meaning: "the key (PEM) of our client certificate"}
 	c.TLS.Certificates = r.certificate(cert, key)
@@ -219,7 +223,7 @@ func ReadPortal(r *Reader) Portal {
 		r.Faultf(key, "is shorter than 32 characters")
 	}
 	p.Secure = r.Flag(Variable{Name: "PORTAL_SECURE", Default: "true", Meaning: "false only where the pages are reached without TLS, to try things out"})
-	persons := Variable{Name: "PORTAL_PERSONS", Meaning: "the test persons one may be, as `migrate --persons-file` writes them; login by a provider comes later"}
+	persons := Variable{Name: "PORTAL_PERSONS", ShownAs: "(a list)", Meaning: "the test persons one may be, as `migrate --persons-file` writes them; login by a provider comes later"}
 	p.Persons = readPersons(r, persons)
 	return p
 }
@@ -229,7 +233,6 @@ func readPersons(r *Reader, v Variable) []portal.Person {
 	if text := r.Text(v); text != "" && json.Unmarshal([]byte(text), &all) != nil {
 		r.Faultf(v, "is no list of test persons")
 	}
-	r.shown[v.Name] = "(a list)"
 	return TestPersons(all)
 }
 
@@ -262,12 +265,11 @@ func ReadRegister(r *Reader) Register {
 	c := Register{Common: readCommon(r, "contactsync_register")}
 	c.Listen = r.Address(Variable{Name: "REGISTER_LISTEN", Meaning: "host:port of the service contracts, over mutual TLS"})
 	c.Admin = r.Address(Variable{Name: "REGISTER_ADMIN_LISTEN", Optional: true, Meaning: "host:port where faults are dialled; whoever reaches it rules the register. Empty: off"})
-	c.LogicalAddress = r.Text(Variable{Name: "REGISTER_LOGICAL_ADDRESS", Default: "SE165565594230-1000", Meaning: "HSA-id by which the register is addressed"})
+	c.LogicalAddress = readLogicalAddress(r)
 	c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.RequireAndVerifyClientCert}
 	c.TLS.Certificates = r.certificate(Variable{Name: "REGISTER_SERVER_CERT", Meaning: "the register's certificate (PEM), with its chain"},
 		Variable{Name: "REGISTER_SERVER_KEY", Secret: true, Meaning: "the key (PEM) of the register's certificate"})
-	ca := Variable{Name: "REGISTER_CLIENT_CA", Meaning: "certificates (PEM) of the authorities that callers' certificates are from"}
-	c.TLS.ClientCAs = r.authorities(ca, r.Text(ca))
+	c.TLS.ClientCAs = r.authorities(Variable{Name: "REGISTER_CLIENT_CA", Meaning: "certificates (PEM) of the authorities that callers' certificates are from"})
 	c.Callers = readCallers(r)
 	c.WholeSeconds = r.Choice(Variable{Name: "REGISTER_VERSIONS", Default: "unique",
 		Meaning: "unique: none is given twice; seconds: two writes within a second may share one, as at the national service"}, "unique", "seconds") == "seconds"

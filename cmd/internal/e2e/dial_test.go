@@ -9,32 +9,26 @@ import (
 	"time"
 
 	"contactsync/cmd/internal/devstack"
+	"contactsync/contracts/mockregister"
 )
-
-// dialled is a fault as the register's admin listener takes it.
-type dialled struct {
-	Kind        string  `json:"kind"`
-	Caller      string  `json:"caller,omitempty"`
-	Operation   string  `json:"operation,omitempty"` // read or write
-	Probability float64 `json:"probability,omitempty"`
-	Seed        uint64  `json:"seed,omitempty"`
-	Duration    string  `json:"duration,omitempty"`
-	Hold        string  `json:"hold,omitempty"` // the connection is cut after this, not at once
-}
 
 // troubles are what the workers meet at the register all through a run: answers lost, writes that land after their lease or twice,
 // reads that are late.
-func troubles(seed uint64) []dialled {
-	all := []dialled{
-		{Kind: "answer_lost", Operation: "write", Probability: 0.08},
-		{Kind: "late_write", Operation: "write", Probability: 0.04, Duration: "1.5s"},
-		{Kind: "late_write", Operation: "write", Probability: 0.06, Duration: "6s", Hold: "1.5s"}, // the lease is 5 s
-		{Kind: "delay", Operation: "write", Probability: 0.04, Duration: "4s"},                    // a call may take 2 s
-		{Kind: "delay", Operation: "read", Probability: 0.01, Duration: "3s"},
-		{Kind: "duplicate", Operation: "write", Probability: 0.04, Duration: "2s"},
-		{Kind: "server_fault", Probability: 0.02},
-		{Kind: "too_many", Probability: 0.01},
-		{Kind: "read_lag", Operation: "read", Duration: "3s"},
+func troubles(seed uint64) []mockregister.Fault {
+	const read, write = "read", "write"
+	often := func(p float64) *float64 { return &p }
+	lasts := func(d time.Duration) mockregister.Duration { return mockregister.Duration(d) }
+	all := []mockregister.Fault{
+		{Kind: mockregister.KindAnswerLost, Operation: write, Probability: often(0.08)},
+		{Kind: mockregister.KindLateWrite, Operation: write, Probability: often(0.04), Duration: lasts(1500 * time.Millisecond)},
+		// The lease is 5 s, and a call may take 2 s.
+		{Kind: mockregister.KindLateWrite, Operation: write, Probability: often(0.06), Duration: lasts(6 * time.Second), Hold: lasts(1500 * time.Millisecond)},
+		{Kind: mockregister.KindDelay, Operation: write, Probability: often(0.04), Duration: lasts(4 * time.Second)},
+		{Kind: mockregister.KindDelay, Operation: read, Probability: often(0.01), Duration: lasts(3 * time.Second)},
+		{Kind: mockregister.KindDuplicate, Operation: write, Probability: often(0.04), Duration: lasts(2 * time.Second)},
+		{Kind: mockregister.KindServerFault, Probability: often(0.02)},
+		{Kind: mockregister.KindTooMany, Probability: often(0.01)},
+		{Kind: mockregister.KindReadLag, Operation: read, Duration: lasts(3 * time.Second)},
 	}
 	for i := range all {
 		all[i].Caller, all[i].Seed = devstack.WorkerHSAID, seed+uint64(i)
@@ -43,7 +37,7 @@ func troubles(seed uint64) []dialled {
 }
 
 // dial dials faults at the register, until it takes them.
-func (f *Fleet) dial(faults []dialled) error {
+func (f *Fleet) dial(faults []mockregister.Fault) error {
 	for _, fault := range faults {
 		body, err := json.Marshal(fault)
 		if err != nil {
@@ -59,9 +53,7 @@ func (f *Fleet) dial(faults []dialled) error {
 // undial ends all faults, and waits until no write is still to land.
 func (f *Fleet) undial() error {
 	return f.until("writes that are late land", func() error {
-		var list struct {
-			Pending int `json:"pending"`
-		}
+		var list mockregister.FaultList
 		if err := f.admin("DELETE", "/faults", nil, nil); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -11,18 +10,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"contactsync/cmd/internal/database"
 	"contactsync/cmd/internal/devstack"
 	"contactsync/consent/event"
 	"contactsync/consent/pgcluster"
 	"contactsync/consent/pgschema"
-	"contactsync/contracts/mockregister"
 )
 
 // BrokerHomeEnv names the folder of Apache Kafka, as `.ci/kafka install` makes it.
@@ -41,8 +37,7 @@ type Fleet struct {
 	Portal   *Service
 	Workers  []*Service
 	// Links by name: worker-register, worker-postgres, portal-postgres, register-postgres, kafka (of all clients).
-	Links   map[string]*Link
-	Persons []mockregister.TestPerson
+	Links map[string]*Link
 	// At tells the ways that no fault touches.
 	At devstack.Endpoints
 	// Admin is where the register's faults are dialled.
@@ -76,7 +71,7 @@ func StartFleet(t testing.TB, c FleetConfig) *Fleet {
 		f.link(name, hostOf(t, f.Postgres.URL()))
 	}
 	f.At.Postgres, f.At.Register = f.Postgres.URL(), "https://"+local(f.registerPort)
-	f.makeTopics()
+	f.topics("")
 	f.newServices(c)
 	for _, s := range f.services() {
 		f.must(s.Start())
@@ -128,21 +123,19 @@ func (f *Fleet) startPostgres() {
 	})
 }
 
+// migrate runs the command that a user would.
 func (f *Fleet) migrate(persons int) {
 	f.t.Helper()
-	pool, err := pgxpool.New(f.t.Context(), f.Postgres.URL())
-	f.must(err)
-	defer pool.Close()
-	passwords := map[string]string{}
-	for _, role := range pgschema.Roles() {
-		passwords[role] = rolePassword
+	file := filepath.Join(f.Dir, devstack.PersonsFile)
+	cmd := exec.Command(Binary(f.t), "migrate", "--test-persons", strconv.Itoa(persons), "--persons-file", file)
+	cmd.Env = []string{"CONTACTSYNC_POSTGRES_URL=postgres://contactsync@" + hostOf(f.t, f.Postgres.URL()) + "/contactsync?sslmode=disable",
+		"CONTACTSYNC_POSTGRES_PASSWORD=" + rolePassword}
+	for _, role := range []string{"PORTAL", "WORKER", "SUPPORT", "REGISTER"} {
+		cmd.Env = append(cmd.Env, "CONTACTSYNC_"+role+"_DB_PASSWORD="+rolePassword)
 	}
-	f.must(database.Migrate(f.t.Context(), pool, passwords))
-	f.Persons, err = database.Seed(f.t.Context(), pool, persons)
-	f.must(err)
-	text, err := json.Marshal(f.Persons)
-	f.must(err)
-	f.must(os.WriteFile(filepath.Join(f.Dir, "persons.json"), text, 0o600))
+	if output, err := cmd.CombinedOutput(); err != nil {
+		f.t.Fatalf("migrate: %v: %s", err, output)
+	}
 }
 
 // RestartPostgres starts the cluster, on the same folder and port as before.
@@ -238,18 +231,14 @@ func (f *Fleet) until(what string, ask func() error) error {
 	}
 }
 
-func (f *Fleet) makeTopics() {
+// topics makes the topics of an installation.
+func (f *Fleet) topics(prefix string) {
 	f.t.Helper()
-	env := []string{"CONTACTSYNC_KAFKA_BROKERS=" + f.At.Kafka}
-	f.await("topics are made", func() error {
-		cmd := exec.Command(Binary(f.t), "topics")
-		cmd.Env = env
-		output, err := cmd.CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%w: %s", err, output)
-		}
-		return nil
-	})
+	cmd := exec.Command(Binary(f.t), "topics")
+	cmd.Env = []string{"CONTACTSYNC_KAFKA_BROKERS=" + f.At.Kafka, "CONTACTSYNC_KAFKA_PREFIX=" + prefix}
+	if output, err := cmd.CombinedOutput(); err != nil {
+		f.t.Fatalf("topics: %v: %s", err, output)
+	}
 }
 
 // newServices makes one register, one portal and the workers, each with the variables it needs and no others.

@@ -8,11 +8,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"contactsync/consent/pgcluster"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -153,7 +156,7 @@ func (s step) run(t *testing.T, work string, env ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", s.script)
 	cmd.Dir = work
-	cmd.Env = append(append(os.Environ(), env...), "PATH="+filepath.Dir(Binary(t))+":"+os.Getenv("PATH"))
+	cmd.Env = append(append(unlikeOurs(os.Environ()), env...), "PATH="+filepath.Dir(Binary(t))+":"+os.Getenv("PATH"))
 	var out, told bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &told
 	if err := cmd.Run(); cmd.ProcessState == nil {
@@ -166,6 +169,13 @@ func (s step) run(t *testing.T, work string, env ...string) string {
 		return fmt.Sprintf("prints\n%s%s", &out, &told)
 	}
 	return ""
+}
+
+// unlikeOurs leaves out what our own tests are told: to a service these are variables that nobody knows.
+func unlikeOurs(environ []string) []string {
+	return slices.DeleteFunc(environ, func(line string) bool {
+		return strings.HasPrefix(line, "CONTACTSYNC_") && !strings.HasPrefix(line, pgcluster.BinariesEnv+"=")
+	})
 }
 
 func printed(text string) *regexp.Regexp {

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"net/http"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -112,16 +111,6 @@ func linesWith(log, text string) (n int) {
 func (s *scene) execute(statement string) {
 	s.t.Helper()
 	query(s.t, s.at.Postgres, statement)
-}
-
-// topics makes the topics of an installation.
-func (f *Fleet) topics(prefix string) {
-	f.t.Helper()
-	cmd := exec.Command(Binary(f.t), "topics")
-	cmd.Env = []string{"CONTACTSYNC_KAFKA_BROKERS=" + f.At.Kafka, "CONTACTSYNC_KAFKA_PREFIX=" + prefix}
-	if output, err := cmd.CombinedOutput(); err != nil {
-		f.t.Fatalf("%v: %s", err, output)
-	}
 }
 
 // compact sets a topic to delete what a newer record has the key of.

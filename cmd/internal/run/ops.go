@@ -10,10 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"contactsync/consent/trouble"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"contactsync/consent/trouble"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 	checkedFor   = time.Second // answers are cached so long: probes must not become load
 )
 
-// Check tells whether a part that the process cannot work without is there.
+// Check tells whether a part is there.
 type Check func(context.Context) error
 
 // OpsConfig says what an ops listener tells. All but Beside are required.

@@ -58,7 +58,8 @@ func newBacklog(store *syncpg.Store) *backlog {
 			"Age of the oldest decision that the register does not show yet; 0 if there is none.", "decision"),
 		due:    desc("contactsync_due", "Persons whose register record is behind.", "decision"),
 		parked: desc("contactsync_parked", "Decisions that are parked, by reason.", "reason"),
-		outbox: desc("contactsync_outbox", "Messages that wait to be published.", "schema"),
+		// The portal has the same of its own schema.
+		outbox: prometheus.NewDesc("contactsync_outbox", "Messages that wait to be published.", nil, prometheus.Labels{"schema": "sync"}),
 	}
 }
 
@@ -88,5 +89,5 @@ func (b *backlog) Collect(out chan<- prometheus.Metric) {
 	for why, n := range now.Parked {
 		gauge(b.parked, float64(n), string(why))
 	}
-	gauge(b.outbox, float64(now.Outbox), "sync")
+	out <- prometheus.MustNewConstMetric(b.outbox, prometheus.GaugeValue, float64(now.Outbox))
 }
