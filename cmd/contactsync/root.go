@@ -77,6 +77,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(devCommand(), emitCommand(), checkCommand(), lookupCommand(), supportCommand(), parkedCommand(), versionCommand())
+	root.AddCommand(benchCommand(), benchBrokerCommand())
 	for _, c := range append(root.Commands(), root) {
 		c.Args = usageArgs(c.Args)
 	}
