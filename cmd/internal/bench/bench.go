@@ -38,7 +38,7 @@ type Config struct {
 }
 
 // ErrKafka tells that the given Kafka does not answer. It may later.
-var ErrKafka = errors.New("Kafka does not answer")
+var ErrKafka = errors.New("no answer from Kafka")
 
 // scenario is one thing to measure.
 type scenario struct {
@@ -47,6 +47,7 @@ type scenario struct {
 	title  string // one line for people, with %d for the number of decisions
 	asked  bool   // must be asked for: it takes minutes
 	once   bool   // one run says all
+	apart  bool   // a broker of ours is another process
 
 	decisions int // unless told otherwise
 	persons   int // 0: as many as decisions
@@ -62,7 +63,7 @@ func scenarios() []scenario {
 		{name: "latency", title: "%d decisions at a steady rate, from the producer to the register",
 			decisions: 1000, persons: 100, measure: latency},
 		{name: "memory", title: "%d decisions in Kafka of few persons: does memory grow?",
-			asked: true, once: true, decisions: 1_000_000, persons: 10_000, measure: memory},
+			asked: true, once: true, apart: true, decisions: 1_000_000, persons: 10_000, measure: memory},
 	}
 }
 
@@ -166,7 +167,11 @@ func Run(ctx context.Context, c Config, report func(Report) error) (err error) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		if err := report(summarize(s, measured, r.on)); err != nil {
+		on := r.on
+		if s.apart && len(c.Kafka) == 0 {
+			on.Kafka = "kfake, in a process of its own"
+		}
+		if err := report(summarize(s, measured, on)); err != nil {
 			return err
 		}
 	}

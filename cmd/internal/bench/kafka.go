@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -53,7 +54,7 @@ func reachable(ctx context.Context, brokers []string) error {
 	defer cancel()
 	_, err := a.Metadata(asking, &kafka.MetadataRequest{})
 	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("%w at %v: %w", ErrKafka, brokers, err)
+		return fmt.Errorf("%w at %s: %w", ErrKafka, strings.Join(brokers, ", "), err)
 	}
 	return err
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// mayGrow is how much more memory the end may take than the tenth part, and still be flat.
+// mayGrow is how much more memory the half and the end may take than the tenth part, and still be flat.
 const mayGrow = 1.2
 
 const sampleEvery = 20 * time.Millisecond
@@ -65,22 +65,26 @@ func (s *stage) sampled(ctx context.Context) (figures, error) {
 	for name, v := range samples {
 		f[name] = v
 	}
-	f[rssMB] = f[rssMB100]
 	return f, nil
 }
 
-// sample notes the memory when a tenth, a half and all of the decisions have an outcome. It returns after the last one, or when
-// ctx ends, which is when everything is over.
+// sample notes the memory when a tenth, a half and all of the decisions have an outcome, and the most that was seen. It returns
+// after the last one, or when ctx ends, which is when everything is over.
 func (s *stage) sample(ctx context.Context, samples figures) {
 	points := []struct {
 		percent   int
 		rss, heap name
 	}{{10, rssMB10, heapMB10}, {50, rssMB50, heapMB50}, {100, rssMB100, heapMB100}}
+	look := func() float64 {
+		now, _ := residentMB()
+		samples[rssMB] = max(samples[rssMB], now)
+		return now
+	}
 	for _, p := range points {
 		for s.outcomes.told(s.load.decisions)*100 < s.load.decisions*p.percent && pause(ctx, sampleEvery) == nil {
+			look()
 		}
-		samples[p.rss], _ = residentMB()
-		samples[p.heap] = liveHeapMB()
+		samples[p.rss], samples[p.heap] = look(), liveHeapMB()
 	}
 }
 
