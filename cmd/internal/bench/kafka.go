@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -74,7 +73,7 @@ func kafkaVersion(ctx context.Context, brokers []string) (string, error) {
 	return devstack.GuessKafkaVersion(newest), nil
 }
 
-// makeTopics makes the topics of a stage and waits until each partition has a leader.
+// makeTopics makes the topics of a stage and waits until they can be written to.
 func makeTopics(ctx context.Context, c stream.Config) error {
 	a := administer(c.Brokers)
 	defer a.close()
@@ -92,39 +91,47 @@ func makeTopics(ctx context.Context, c stream.Config) error {
 			return fmt.Errorf("make topics: %w", err)
 		}
 	}
-	return a.awaitLeaders(ctx, c)
+	return awaitLeaders(ctx, c)
 }
 
-func (a *administrator) awaitLeaders(ctx context.Context, c stream.Config) error {
+// awaitLeaders waits until the leader of each partition answers as such. What metadata says comes earlier, and what is published
+// then is refused.
+func awaitLeaders(ctx context.Context, c stream.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for {
-		// Not with our own transport, which remembers what it was told.
-		ready, err := haveLeaders(ctx, c)
-		if err == nil && ready {
+		err := leadersAnswer(ctx, c)
+		if err == nil {
 			return nil
 		}
 		if pause(ctx, kafkaPoll) != nil {
-			return errors.Join(errors.New("new topics have no leaders"), err)
+			return fmt.Errorf("new topics are not ready: %w", err)
 		}
 	}
 }
 
-func haveLeaders(ctx context.Context, c stream.Config) (bool, error) {
+// leadersAnswer asks on fresh connections, since old ones remember who was leader.
+func leadersAnswer(ctx context.Context, c stream.Config) error {
 	a := administer(c.Brokers)
 	defer a.close()
-	var names []string
+	ask := map[string][]kafka.OffsetRequest{}
 	for _, name := range topics() {
-		names = append(names, c.Prefix+name)
+		for partition := range partitions {
+			ask[c.Prefix+name] = append(ask[c.Prefix+name], kafka.FirstOffsetOf(partition))
+		}
 	}
-	res, err := a.Metadata(ctx, &kafka.MetadataRequest{Topics: names})
+	res, err := a.ListOffsets(ctx, &kafka.ListOffsetsRequest{Topics: ask})
 	if err != nil {
-		return false, err
+		return err
 	}
-	return !slices.ContainsFunc(res.Topics, func(t kafka.Topic) bool {
-		return t.Error != nil || len(t.Partitions) != partitions ||
-			slices.ContainsFunc(t.Partitions, func(p kafka.Partition) bool { return p.Error != nil || p.Leader.Host == "" })
-	}), nil
+	for _, offsets := range res.Topics {
+		for _, partition := range offsets {
+			if partition.Error != nil {
+				return partition.Error
+			}
+		}
+	}
+	return nil
 }
 
 // deleteTopics removes all that a stage has left at the broker. A group that was never used is no fault.
