@@ -1,0 +1,171 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"contactsync/consent/contact"
+	"contactsync/contracts/personv4"
+	"contactsync/contracts/rivta"
+	"contactsync/sync/register"
+)
+
+// meter stands before the register's records and sees each change the moment it is committed.
+type meter struct {
+	personv4.Service
+	load    load
+	persons map[string]int // by extension
+	slots   []slot
+	thinks  time.Duration
+	codes   map[contact.Channel]register.Code
+	// shownAt is when each decision, or a newer one on the same pair, was committed; nil where nobody asks.
+	shownAt []time.Time
+
+	pushes, outOfOrder, duplicates, strange atomic.Int64
+
+	left       atomic.Int64 // pairs that do not show the newest decision yet
+	first, all *signal      // something is shown; everything is
+}
+
+// slot is what a person's record shows: by channel the step, -1 for nothing. The lock makes us see two changes of one
+// record in the order in which they were committed.
+type slot struct {
+	mu    sync.Mutex
+	shows [channelsEach]int
+}
+
+func newMeter(s personv4.Service, l load, thinks time.Duration) *meter {
+	m := &meter{Service: s, load: l, thinks: thinks, codes: register.DefaultCodes(),
+		persons: make(map[string]int, len(l.persons)), slots: make([]slot, len(l.persons)),
+		first: newSignal(), all: newSignal()}
+	for i, p := range l.persons {
+		m.persons[p.RevealExtension()] = i
+		m.slots[i].shows = [channelsEach]int{-1, -1}
+	}
+	m.left.Store(int64(l.keys()))
+	return m
+}
+
+// Get implements personv4.Service.
+func (m *meter) Get(ctx context.Context, caller rivta.Caller, person personv4.ID, unrestricted bool) (*personv4.Record, error) {
+	if err := pause(ctx, m.thinks); err != nil {
+		return nil, err
+	}
+	return m.Service.Get(ctx, caller, person, unrestricted)
+}
+
+// Update implements personv4.Service.
+func (m *meter) Update(ctx context.Context, caller rivta.Caller, update personv4.Update, unrestricted bool) (personv4.Result, error) {
+	if err := pause(ctx, m.thinks); err != nil {
+		return personv4.Result{}, err
+	}
+	person, known := m.persons[update.Person.Extension]
+	if !known {
+		m.strange.Add(1)
+		return m.Service.Update(ctx, caller, update, unrestricted)
+	}
+	s := &m.slots[person]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	result, err := m.Service.Update(ctx, caller, update, unrestricted)
+	if err == nil && result.OK {
+		m.committed(person, s, update.Entries, time.Now())
+	}
+	return result, err
+}
+
+// committed compares what the record shows with what it showed before.
+func (m *meter) committed(person int, s *slot, entries []personv4.Entry, now time.Time) {
+	m.pushes.Add(1)
+	changed := false
+	for lane, key := range m.load.keysOf(person) {
+		step, ok := m.shown(key, entries)
+		if !ok {
+			m.strange.Add(1)
+			continue
+		}
+		before := s.shows[lane]
+		s.shows[lane] = step
+		changed = changed || step != before
+		if step < before {
+			m.outOfOrder.Add(1)
+		}
+		m.mark(key, before, step, now)
+	}
+	if !changed {
+		m.duplicates.Add(1)
+	}
+	m.first.give(now)
+}
+
+// shown is the step that the pair's own entry shows, -1 if there is none; false for what nobody has decided.
+func (m *meter) shown(key int, entries []personv4.Entry) (step int, ok bool) {
+	_, channel := m.load.place(key)
+	code := m.codes[channel]
+	step = -1
+	for _, e := range entries {
+		if e.Type != code.Type || e.Use == nil || *e.Use != code.Use {
+			continue
+		}
+		if step >= 0 || e.Value == nil {
+			return 0, false
+		}
+		if step, ok = stepOf(channel, *e.Value); !ok {
+			return 0, false
+		}
+	}
+	return step, true
+}
+
+// mark notes the time of what is shown for the first time, and whether that is all.
+func (m *meter) mark(key, before, step int, now time.Time) {
+	if m.shownAt != nil {
+		for newer := before + 1; newer <= step; newer++ {
+			if at := &m.shownAt[m.load.number(key, newer)]; at.IsZero() {
+				*at = now
+			}
+		}
+	}
+	last := m.load.lastStep(key)
+	switch {
+	case before != last && step == last:
+		if m.left.Add(-1) == 0 {
+			m.all.give(now)
+		}
+	case before == last && step != last:
+		m.left.Add(1)
+	}
+}
+
+// verify asks the register for each person's record, and compares it with the decisions.
+func (m *meter) verify(ctx context.Context) error {
+	if n := m.strange.Load(); n > 0 {
+		return fmt.Errorf("the register took %d writes that nobody decided", n)
+	}
+	wrong, err := inParallel(len(m.load.persons), func(person int) (bool, error) {
+		id := m.load.persons[person]
+		record, err := m.Service.Get(ctx, rivta.Caller{}, personv4.ID{Root: id.Root(), Extension: id.RevealExtension()}, true)
+		if err != nil {
+			return false, fmt.Errorf("ask the register: %w", err)
+		}
+		return record == nil || !m.right(person, *record), nil
+	})
+	if err == nil && wrong > 0 {
+		err = fmt.Errorf("the register ends with a wrong value for %d of %d persons", wrong, len(m.load.persons))
+	}
+	return err
+}
+
+func (m *meter) right(person int, record personv4.Record) bool {
+	keys := m.load.keysOf(person)
+	for _, key := range keys {
+		step, ok := m.shown(key, record.Entries)
+		if !ok || step != m.load.lastStep(key) {
+			return false
+		}
+	}
+	return len(record.Entries) == len(keys)
+}

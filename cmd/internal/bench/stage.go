@@ -1,0 +1,260 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"contactsync/cmd/internal/run"
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/consent/stream"
+	"contactsync/contracts/mockregister"
+	"contactsync/contracts/personv4"
+	"contactsync/sync/syncpg"
+)
+
+// stage is what one measurement happens on: topics, a database and a register of its own, with meters at both ends.
+type stage struct {
+	*rig
+	load      load
+	kafka     stream.Config
+	database  string
+	pool      *pgxpool.Pool // the register's
+	records   *mockregister.Register
+	publisher *stream.Publisher
+
+	url      string // of the register
+	meter    *meter
+	calls    *calls
+	outcomes *outcomes
+
+	stop     context.CancelFunc
+	services *errgroup.Group
+}
+
+const (
+	registerConnections = 16
+	workerConnections   = 24
+	publishAtOnce       = 1000
+)
+
+// newStage prepares everything for a load and starts the register; nothing is published and no worker runs.
+// The brokers are those of the rig unless others are given.
+func (r *rig) newStage(ctx context.Context, sc scenario, brokers ...string) (_ *stage, err error) {
+	if len(brokers) == 0 {
+		brokers = r.brokers
+	}
+	r.stages++
+	s := &stage{rig: r, database: fmt.Sprintf("stage_%d", r.stages),
+		kafka: stream.Config{Brokers: brokers, Prefix: "bench-" + strings.ToLower(rand.Text()[:10]) + "-"}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if err := s.newDatabase(ctx); err != nil {
+		return s, err
+	}
+	if s.load, err = s.newLoad(ctx, sc); err != nil {
+		return s, err
+	}
+	if err := makeTopics(ctx, s.kafka); err != nil {
+		return s, err
+	}
+	if s.publisher, err = stream.NewPublisher(s.kafka); err != nil {
+		return s, err
+	}
+	s.outcomes = newOutcomes(s.load.decisions)
+	return s, s.serveRegister(ctx)
+}
+
+// newDatabase makes a database with all schemas. A checkpoint before lets every measurement begin alike.
+func (s *stage) newDatabase(ctx context.Context) error {
+	if err := s.execute(ctx, "create database "+s.database, "checkpoint"); err != nil {
+		return err
+	}
+	var err error
+	if s.pool, err = s.connect(ctx, registerConnections); err != nil {
+		return err
+	}
+	if err := errors.Join(syncpg.Migrate(ctx, s.pool), mockregister.Migrate(ctx, s.pool)); err != nil {
+		return err
+	}
+	s.records, err = mockregister.New(mockregister.Config{
+		Pool: s.pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: logicalAddress,
+		Callers: map[string]mockregister.Rights{workerHSAID: {Read: true, Write: true, Protected: true}},
+	})
+	return err
+}
+
+func (s *stage) connect(ctx context.Context, connections int32) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(s.postgres.URL())
+	if err != nil {
+		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	config.ConnConfig.Database, config.MaxConns = s.database, connections
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
+// newLoad fills the register with the persons who decide. Their records are empty.
+func (s *stage) newLoad(ctx context.Context, sc scenario) (load, error) {
+	l := load{channels: channelsEach, decisions: sc.decisions, began: time.Now()}
+	persons := sc.persons
+	if persons == 0 {
+		l.channels, persons = 1, sc.decisions
+	}
+	seeded, err := s.records.Seed(ctx, persons)
+	if err != nil {
+		return l, err
+	}
+	for _, p := range seeded {
+		if p.State == mockregister.StateGenerated {
+			l.persons = append(l.persons, contact.KnownPersonID(p.Root, p.Extension))
+		}
+	}
+	return l, nil
+}
+
+// serveRegister serves the mock register as dev does, with the meter before its records.
+func (s *stage) serveRegister(ctx context.Context) error {
+	s.meter = newMeter(s.records, s.load, s.cfg.RegisterLatency)
+	s.calls = &calls{limit: s.cfg.RegisterLimit, next: personv4.NewHandler(s.meter, personv4.HandlerConfig{
+		LogicalAddress: logicalAddress, Authorizer: s.records,
+	})}
+	listener, err := listen()
+	if err != nil {
+		return fmt.Errorf("open a port for the register: %w", err)
+	}
+	s.url = "https://" + listener.Addr().String()
+	s.start(ctx, listener)
+	return nil
+}
+
+// start runs what stays for the length of the stage. It ends with close, not with ctx: a worker that ends needs it still.
+func (s *stage) start(ctx context.Context, listener net.Listener) {
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	s.services = &errgroup.Group{}
+	s.services.Go(func() error {
+		return run.Serve(ctx, run.Server{Name: "register", Listener: listener, Handler: s.calls, TLS: s.server, Log: s.cfg.Log})
+	})
+	s.services.Go(func() error {
+		return stream.Consume(ctx, stream.ConsumeConfig{Config: s.kafka, Group: groupOutcomes, Topic: event.TopicOutcomes, Log: s.cfg.Log}, s.outcomes)
+	})
+}
+
+// close removes all that the stage has made. It may be called on a half-made one.
+func (s *stage) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	var faults []error
+	if s.stop != nil {
+		s.stop()
+		faults = append(faults, s.services.Wait())
+	}
+	if s.publisher != nil {
+		faults = append(faults, s.publisher.Close(), deleteTopics(ctx, s.kafka))
+	}
+	if s.pool != nil {
+		s.pool.Close()
+		faults = append(faults, s.execute(ctx, "drop database "+s.database+" with (force)"))
+	}
+	return errors.Join(faults...)
+}
+
+// publishAll puts every decision on Kafka.
+func (s *stage) publishAll(ctx context.Context) error {
+	messages := make([]stream.Message, 0, publishAtOnce)
+	for i := range s.load.decisions {
+		messages = append(messages, s.load.message(i))
+		if len(messages) < publishAtOnce && i < s.load.decisions-1 {
+			continue
+		}
+		if err := s.publisher.Publish(ctx, messages...); err != nil {
+			return err
+		}
+		messages = messages[:0]
+	}
+	return nil
+}
+
+var (
+	errStopped = errors.New("stopped")
+	errEnded   = errors.New("it ended by itself")
+)
+
+// during has a way of carrying decisions at work while do waits for what comes of it. When it returns, both have ended.
+func (s *stage) during(ctx context.Context, w way, do func(context.Context) error) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	var working sync.WaitGroup
+	working.Go(func() {
+		if err := w.carry(ctx, s); err != nil {
+			stop(fmt.Errorf("%s: %w", w.name, err))
+		}
+		stop(errEnded)
+	})
+	err := do(ctx)
+	stop(errStopped)
+	working.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, errStopped) {
+		return cause
+	}
+	return err
+}
+
+// patience is how long nothing may move before a measurement is given up.
+const patience = time.Minute
+
+// settled waits until the register shows every newest decision and, where the way tells outcomes, each has one. It returns when that was.
+func (s *stage) settled(ctx context.Context, w way) (time.Time, error) {
+	if err := s.await(ctx, s.meter.all); err != nil {
+		return time.Time{}, err
+	}
+	if !w.tells {
+		return s.meter.all.at, nil
+	}
+	if err := s.await(ctx, s.outcomes.all); err != nil {
+		return time.Time{}, err
+	}
+	if s.outcomes.all.at.After(s.meter.all.at) {
+		return s.outcomes.all.at, nil
+	}
+	return s.meter.all.at, nil
+}
+
+func (s *stage) await(ctx context.Context, wanted *signal) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	moved, before := time.Now(), s.progress()
+	for {
+		select {
+		case <-wanted.c:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case now := <-tick.C:
+			if p := s.progress(); p != before {
+				moved, before = now, p
+			} else if now.Sub(moved) > patience {
+				return fmt.Errorf("nothing has moved for %v: %d pushes, %d pairs of person and channel are behind, %d of %d decisions have an outcome",
+					patience, s.meter.pushes.Load(), s.meter.left.Load(), s.outcomes.told(s.load.decisions), s.load.decisions)
+			}
+		}
+	}
+}
+
+func (s *stage) progress() int { return int(s.meter.pushes.Load()) + s.outcomes.told(s.load.decisions) }
+
+// verify holds what the register ends with against the decisions.
+func (s *stage) verify(ctx context.Context) error {
+	return errors.Join(s.meter.verify(ctx), s.outcomes.verify())
+}

@@ -1,0 +1,146 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/segmentio/kafka-go"
+
+	"contactsync/cmd/internal/worker"
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/contracts/personv4"
+	"contactsync/contracts/rivta"
+	"contactsync/sync/register"
+)
+
+// way is a way of carrying decisions from Kafka into the register.
+type way struct {
+	name  string
+	tells bool // there is an outcome for each decision
+	// carry works until ctx ends.
+	carry func(ctx context.Context, s *stage) error
+}
+
+func ours() way  { return way{"contactsync", true, work} }
+func plain() way { return way{"plain loop", false, loop} }
+
+// work is the worker as it runs anywhere.
+func work(ctx context.Context, s *stage) error {
+	pool, err := s.connect(ctx, workerConnections)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	w, err := worker.New(worker.Config{
+		Kafka: s.kafka, Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + workerHSAID,
+		RegisterURL: s.url, LogicalAddress: logicalAddress, TLS: s.client, Codes: register.DefaultCodes(), Now: time.Now,
+		Log: s.cfg.Log, Metrics: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		return err
+	}
+	return w.Run(ctx)
+}
+
+// loop is what people write: one event at a time, read, write, commit.
+func loop(ctx context.Context, s *stage) error {
+	reads, _ := register.HTTPClients(s.client, 1)
+	defer reads.CloseIdleConnections()
+	client, err := personv4.NewClient(personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
+		BaseURL: s.url, LogicalAddress: logicalAddress, HTTP: reads,
+	}})
+	if err != nil {
+		return err
+	}
+	reader := kafka.NewReader(kafka.ReaderConfig{
+		Brokers: s.kafka.Brokers, GroupID: s.kafka.Prefix + groupPlain, Topic: s.kafka.Prefix + event.TopicDecisions,
+		StartOffset: kafka.FirstOffset,
+		MaxWait:     time.Second, // of a fetch that finds nothing; Close waits for it, and the default is ten
+	})
+	for ctx.Err() == nil && err == nil {
+		err = loopOnce(ctx, reader, client)
+	}
+	closed := reader.Close()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return errors.Join(err, closed)
+}
+
+func loopOnce(ctx context.Context, reader *kafka.Reader, client *personv4.Client) error {
+	m, err := reader.FetchMessage(ctx)
+	if err != nil {
+		return fmt.Errorf("fetch: %w", err)
+	}
+	var d plainDecision
+	if err := json.Unmarshal(m.Value, &d); err != nil {
+		return fmt.Errorf("decode: %w", err)
+	}
+	if err := patiently(ctx, func() error { return d.carry(ctx, client) }); err != nil {
+		return err
+	}
+	return reader.CommitMessages(ctx, m)
+}
+
+// plainDecision is as much of a decision as the plain loop reads.
+type plainDecision struct {
+	Person struct {
+		Root      string `json:"root"`
+		Extension string `json:"extension"`
+	} `json:"person"`
+	Channel contact.Channel `json:"channel"`
+	Value   string          `json:"value"`
+}
+
+func (d plainDecision) carry(ctx context.Context, client *personv4.Client) error {
+	id := personv4.ID{Root: d.Person.Root, Extension: d.Person.Extension}
+	record, err := client.Get(ctx, id)
+	if err != nil {
+		return fmt.Errorf("get: %w", err)
+	}
+	if record == nil {
+		return errors.New("get: no such person")
+	}
+	result, err := client.Update(ctx, personv4.Update{
+		Actor: personv4.Actor{ID: id}, Person: id, VersionToUpdate: record.Version, Entries: d.entries(*record),
+		ContactPersons: record.ContactPersons, OptoutPaper: record.OptoutPaper, Unknown: record.Unknown,
+	})
+	if err != nil {
+		return fmt.Errorf("update: %w", err)
+	}
+	if !result.OK {
+		return fmt.Errorf("update: %s", result.Code)
+	}
+	return nil
+}
+
+// entries replaces the resident's own entry, or adds it.
+func (d plainDecision) entries(record personv4.Record) []personv4.Entry {
+	code := register.DefaultCodes()[d.Channel]
+	entries := []personv4.Entry{{Type: code.Type, Use: &code.Use, Value: &d.Value}}
+	for _, e := range record.Entries {
+		if e.Type != code.Type || e.Use == nil || *e.Use != code.Use {
+			entries = append(entries, e)
+		}
+	}
+	return entries
+}
+
+// patiently does it again for as long as the register asks to be left alone.
+func patiently(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		busy, ok := errors.AsType[*rivta.StatusError](err)
+		if !ok || busy.RetryAfter == 0 {
+			return err
+		}
+		if err := pause(ctx, max(busy.RetryAfter, time.Millisecond)); err != nil {
+			return err
+		}
+	}
+}
