@@ -52,6 +52,8 @@ func New(c Config) (*Relay, error) {
 const (
 	batch = 500
 	poll  = 500 * time.Millisecond // also how soon another relay takes over
+	// relayTimeout bounds one batch: on a silent connection nothing else would.
+	relayTimeout = 45 * time.Second
 )
 
 // Run relays until ctx ends, through outages of the database and of Kafka.
@@ -76,6 +78,10 @@ func (r *Relay) lead(ctx context.Context) error {
 	if err := conn.QueryRow(ctx, `select pg_try_advisory_lock(hashtext($1))`, "relay "+r.Schema).Scan(&leader); err != nil || !leader {
 		return err
 	}
+	// A leader whose machine has gone without a word must not keep the lock: it asks twice a second, so silence means that.
+	if _, err := conn.Exec(ctx, `set idle_session_timeout = '60s'`); err != nil {
+		return err
+	}
 	if _, err := conn.Exec(ctx, "listen "+pgx.Identifier{r.Schema + "_outbox"}.Sanitize()); err != nil {
 		return err
 	}
@@ -96,6 +102,8 @@ func (r *Relay) lead(ctx context.Context) error {
 
 // relay publishes the oldest rows and deletes them.
 func (r *Relay) relay(ctx context.Context, conn *pgx.Conn) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, relayTimeout)
+	defer cancel()
 	ids, messages, err := r.oldest(ctx, conn)
 	if err != nil || len(ids) == 0 {
 		return 0, err

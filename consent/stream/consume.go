@@ -61,6 +61,9 @@ type ConsumeConfig struct {
 	Log      *slog.Logger
 	// SessionTimeout is how long a dead member keeps its partitions; 10 s if zero.
 	SessionTimeout time.Duration
+	// Healthy tells whether the handler can work at all. A member whose handler has failed for longer than SessionTimeout, and that is
+	// not healthy, leaves the group until it is: its partitions are read by others meanwhile. Nil: it never leaves.
+	Healthy func(context.Context) error
 }
 
 const (
@@ -85,16 +88,13 @@ func Consume(ctx context.Context, c ConsumeConfig, h Handler) error {
 	if c.SessionTimeout == 0 {
 		c.SessionTimeout = 10 * time.Second
 	}
-	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: c.name(c.Group), Brokers: c.Brokers, Dialer: l.dialer(), Topics: []string{c.wire()},
-		HeartbeatInterval: heartbeat, SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.SessionTimeout,
-		JoinGroupBackoff: time.Second, WatchPartitionChanges: true, StartOffset: kafka.FirstOffset,
-	})
-	if err != nil {
-		return fmt.Errorf("join consumer group: %w", err)
-	}
 	con := &consumer{ConsumeConfig: c, link: l, handler: h, trouble: trouble.New(c.Log)}
-	return con.run(ctx, group)
+	for ctx.Err() == nil {
+		if err := con.join(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type consumer struct {
@@ -102,6 +102,7 @@ type consumer struct {
 	link    *link
 	handler Handler
 	trouble *trouble.Log
+	health  health
 }
 
 // wire is the topic's name for the broker.
@@ -109,6 +110,30 @@ func (c ConsumeConfig) wire() string { return c.name(c.Topic) }
 
 // ofGroup is the part that is in trouble when it is no partition.
 const ofGroup = "group"
+
+// join is a member of the group until ctx ends or the handler is too sick to keep partitions.
+func (c *consumer) join(ctx context.Context) error {
+	if !c.awaitHealth(ctx) {
+		return nil
+	}
+	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
+		ID: c.name(c.Group), Brokers: c.Brokers, Dialer: c.link.dialer(), Topics: []string{c.wire()},
+		HeartbeatInterval: heartbeat, SessionTimeout: c.SessionTimeout, RebalanceTimeout: c.SessionTimeout,
+		JoinGroupBackoff: time.Second, WatchPartitionChanges: true, StartOffset: kafka.FirstOffset,
+	})
+	if err != nil {
+		return fmt.Errorf("join consumer group: %w", err)
+	}
+	ctx, leave := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer leave()
+	watching.Go(func() {
+		defer leave()
+		c.watchHealth(ctx)
+	})
+	return c.run(ctx, group)
+}
 
 func (c *consumer) run(ctx context.Context, group *kafka.ConsumerGroup) error {
 	stop := context.AfterFunc(ctx, func() { _ = group.Close() }) // Close waits for the running generation's functions
@@ -224,7 +249,10 @@ func (g *generation) start(ctx context.Context) ([]Assignment, []int64, error) {
 		}
 		assigned[i] = Assignment{Partition: p.ID, Committed: max(p.Offset, -1), LogStart: l.FirstOffset, HighWatermark: l.LastOffset}
 	}
+	ctx, cancel := context.WithTimeout(ctx, handleTimeout)
+	defer cancel()
 	starts, err := g.handler.Assigned(ctx, g.Topic, assigned, ends)
+	g.health.note(err)
 	return assigned, starts, err
 }
 
@@ -279,6 +307,7 @@ func (g *generation) commit() {
 	}
 	if err := g.gen.CommitOffsets(map[string]map[int]int64{g.wire(): next}); err != nil {
 		g.trouble.Warn(ofGroup, "offsets not committed", g.link.told(err), "group", g.Group)
+		g.offsets.again(next)
 		return
 	}
 	g.trouble.Over(ofGroup, "consuming again", "group", g.Group)
@@ -294,6 +323,15 @@ func (o *offsets) done(partition int, next int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.next[partition] = next
+}
+
+// again puts back what was taken and not committed, unless more has been done meanwhile.
+func (o *offsets) again(next map[int]int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for partition, offset := range next {
+		o.next[partition] = max(o.next[partition], offset)
+	}
 }
 
 func (o *offsets) take() map[int]int64 {

@@ -105,7 +105,7 @@ func (f *fetcher) hand(ctx context.Context, records []Record, end, highWatermark
 			f.limit = max(1, f.limit/2)
 			return err
 		}
-		f.limit = min(f.MaxBatch, 2*f.limit)
+		f.limit = min(f.MaxBatch, f.limit+1+f.limit/8) // slowly: a batch that takes too long was for nothing
 		records, f.next = records[len(b.Records):], b.Next
 		f.offsets.done(f.partition, f.next)
 	}
@@ -116,7 +116,9 @@ func (f *fetcher) handle(ctx context.Context, b Batch) error {
 	// A batch that is under way when the generation ends is let finish: its rows are durable, and its offset goes into the last commit.
 	hctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handleTimeout)
 	defer cancel()
-	if err := f.handler.Handle(hctx, b); err != nil {
+	err := f.handler.Handle(hctx, b)
+	f.health.note(err)
+	if err != nil {
 		return fmt.Errorf("handle records: %w", err)
 	}
 	return nil

@@ -3,11 +3,13 @@ package stream_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +86,40 @@ func memberWithoutDatabaseDoesNotDisturbTheOthers(t *testing.T, c stream.Config)
 	if well.generations != 1 {
 		t.Errorf("the other member had %d generations", well.generations)
 	}
+}
+
+// A member whose own way to the database is gone leaves its partitions to others, and comes back when it is mended. If it were only
+// its batches that failed, it would stay: they would fail elsewhere too.
+func TestSickMemberLeavesItsPartitionsToOthers(t *testing.T) {
+	onEach(t, sickMemberLeavesItsPartitionsToOthers)
+}
+
+func sickMemberLeavesItsPartitionsToOthers(t *testing.T, c stream.Config) {
+	well, sick := newCollector(), newCollector()
+	var mended atomic.Bool
+	config := member(c, slog.New(slog.DiscardHandler))
+	config.Healthy = func(context.Context) error {
+		if mended.Load() {
+			return nil
+		}
+		return errors.New("database away")
+	}
+	mended.Store(true)
+	consumeAs(t, config, sick)
+	sick.until(t, "all partitions", func() bool { return len(sick.assigned) == 3 })
+	consume(t, c, well)
+	well.until(t, "some partitions", func() bool { return len(well.assigned) > 0 })
+	sick.mu.Lock()
+	sick.fail, sick.failAssigned = 1<<30, 1<<30
+	sick.mu.Unlock()
+	mended.Store(false)
+	publish(t, c, numbered(0, 300)...)
+	well.until(t, "every record, also those of the sick member's partitions", func() bool { return len(well.values()) == 300 })
+	sick.mu.Lock()
+	sick.fail, sick.failAssigned = 0, 0
+	sick.mu.Unlock()
+	mended.Store(true)
+	well.until(t, "less partitions", func() bool { return len(well.assigned) < 3 })
 }
 
 // Partitions that are added are read from their start, and their high watermark is one of now.

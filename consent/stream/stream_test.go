@@ -152,9 +152,14 @@ func consume(t *testing.T, c stream.Config, h stream.Handler) (stop func()) {
 
 func consumeLogging(t *testing.T, c stream.Config, h stream.Handler, log *slog.Logger) (stop func()) {
 	t.Helper()
+	return consumeAs(t, member(c, log), h)
+}
+
+func consumeAs(t *testing.T, member stream.ConsumeConfig, h stream.Handler) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- stream.Consume(ctx, member(c, log), h) }()
+	go func() { ended <- stream.Consume(ctx, member, h) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {

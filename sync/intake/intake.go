@@ -92,7 +92,7 @@ func (in *Intake) Assigned(ctx context.Context, topic string, assigned []stream.
 	for i, a := range assigned {
 		starts[i] = durable[i]
 		if a.Committed >= 0 {
-			starts[i] = min(a.Committed, durable[i])
+			starts[i] = min(max(a.Committed, a.LogStart), durable[i]) // what is durable is not lost if Kafka has deleted it
 		}
 	}
 	in.assigned.Store(true)

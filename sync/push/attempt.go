@@ -20,6 +20,8 @@ type attempt struct {
 	claim  Claim  // Unsure and Written follow what happens
 	stale  string // the version that a write was refused for
 	result Result
+	called bool  // the register was asked
+	failed error // the last trouble with the register as a whole
 }
 
 // run works on the targets until each is settled, parked or left for later.
@@ -58,7 +60,7 @@ func (a *attempt) try(ctx context.Context, targets []plan.Target) {
 
 // read returns a record that may be believed; false means that the claim ends here.
 func (a *attempt) read(ctx context.Context, targets []plan.Target) (Reading, bool) {
-	began := a.now()
+	began := a.cfg.RegisterNow()
 	reading, err := a.call(ctx, func(ctx context.Context) (Reading, error) { return a.register.Read(ctx, a.claim.Person) })
 	if err != nil {
 		a.readFailed(targets, err)
@@ -87,7 +89,7 @@ func (a *attempt) lagging(version string) time.Duration {
 	if version >= a.claim.Written.Version {
 		return 0
 	}
-	return max(0, a.cfg.ReadLag-a.now().Sub(a.claim.Written.At))
+	return min(a.cfg.ReadLag, max(0, a.cfg.ReadLag-a.now().Sub(a.claim.Written.At)))
 }
 
 // unfinishedSecond tells how long to wait until the second of a version is over, where versions are times in whole seconds
@@ -101,9 +103,23 @@ func (a *attempt) unfinishedSecond(version string, readAt time.Time) time.Durati
 	if err != nil {
 		return 0
 	}
+	wait := a.unfinished(written, readAt)
+	for _, other := range []time.Time{written.Add(time.Hour), written.Add(-time.Hour)} { // in the hour that October has twice
+		if other.Format(versionLayout) == version {
+			wait = max(wait, a.unfinished(other, readAt))
+		}
+	}
+	return wait
+}
+
+// farAhead is how far a version may lie in the future for a clock that is wrong. A version beyond that is of a register that counts on
+// by itself.
+const farAhead = 10 * time.Minute
+
+func (a *attempt) unfinished(written, readAt time.Time) time.Duration {
 	age, settled := readAt.Sub(written), a.cfg.VersionSettle+a.cfg.ReadLag
-	if age >= settled || age < -a.cfg.VersionSettle {
-		return 0 // over; or far ahead, as of a register that counts on by itself
+	if age >= settled || age < -farAhead {
+		return 0
 	}
 	return settled - age
 }

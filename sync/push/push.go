@@ -66,6 +66,7 @@ type Result struct {
 	Unsure  bool
 	Written Written       // zero if no write was answered
 	RetryIn time.Duration // when the targets that are neither settled nor parked are due again
+	Untried bool          // the register was not asked: this was no attempt
 }
 
 // Settled is a target that the register shows.

@@ -20,6 +20,8 @@ type Config struct {
 	Register Register
 	Log      *slog.Logger
 	Now      func() time.Time // time.Now
+	// RegisterNow is the time by which versions are judged that are times; Now if nil. It should not hang on this machine's clock alone.
+	RegisterNow func() time.Time
 	// SharesAllowed tells whether intake has taken over its partitions, so that no unread withdrawal is overlooked.
 	SharesAllowed func() bool
 	// Concurrency is how many persons are worked on at once (16). A quarter of the places is kept for withdrawals.
@@ -46,6 +48,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.RegisterNow == nil {
+		c.RegisterNow = c.Now
+	}
 	if c.Concurrency == 0 {
 		c.Concurrency = 16
 	}
@@ -66,13 +71,15 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 type Pusher struct {
 	cfg      Config
 	register Register
-	breaker  *gobreaker.CircuitBreaker[Reading]
+	breaker  *gobreaker.CircuitBreaker[Result]
 	wake     chan struct{}
 	all      chan struct{} // places taken
 	shares   chan struct{} // places taken by persons with shares only
 	working  sync.WaitGroup
 	trouble  *trouble.Log // of the store
+	troubles *trouble.Log // of the register
 	returned atomic.Bool  // the register is back, and those whom its absence put off are to be hastened
+	hastened time.Time    // when they were last
 }
 
 // New returns a pusher that is not running yet.
@@ -82,16 +89,18 @@ func New(c Config) (*Pusher, error) {
 		return nil, err
 	}
 	p := &Pusher{cfg: c, register: c.Register, wake: make(chan struct{}, 1),
-		all: make(chan struct{}, c.Concurrency), shares: make(chan struct{}, max(1, c.Concurrency*3/4)), trouble: trouble.New(c.Log)}
-	p.breaker = gobreaker.NewCircuitBreaker[Reading](gobreaker.Settings{
-		Name: "register", MaxRequests: 1, Timeout: time.Second,
-		ReadyToTrip:  func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= 10 },
-		IsSuccessful: func(err error) bool { return err == nil || aboutOnePerson(err) },
-		OnStateChange: func(_ string, from, to gobreaker.State) {
-			c.Log.Warn("register breaker", "from", from.String(), "to", to.String())
-			p.returned.Store(to == gobreaker.StateClosed)
+		all: make(chan struct{}, c.Concurrency), shares: make(chan struct{}, max(1, c.Concurrency*3/4)), trouble: trouble.New(c.Log), troubles: trouble.New(c.Log)}
+	p.breaker = gobreaker.NewCircuitBreaker[Result](gobreaker.Settings{
+		Name: "register", MaxRequests: 1, Timeout: breakerTimeout,
+		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= 10 },
+		IsExcluded:  func(err error) bool { return errors.Is(err, errNoVote) },
+		OnStateChange: func(_ string, _, to gobreaker.State) {
+			if to == gobreaker.StateClosed {
+				p.returned.Store(true)
+			}
 		},
 	})
+	p.returned.Store(true) // the register may have been away before this worker started
 	return p, nil
 }
 
@@ -149,9 +158,16 @@ func (p *Pusher) round(ctx context.Context) int {
 	return started
 }
 
+// hastenEvery bounds how often backoff is cut short, whatever the register does.
+const hastenEvery = 10 * time.Second
+
 // hasten makes those due again whom an outage put off: else a withdrawal that was tried in vain meanwhile, and waits for its next
 // attempt, would be carried out after shares that were not.
 func (p *Pusher) hasten(ctx context.Context) bool {
+	if !p.hastened.IsZero() && p.now().Sub(p.hastened) < hastenEvery {
+		p.returned.Store(false)
+		return true
+	}
 	asking, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
 	defer cancel()
 	if err := p.cfg.Store.Hasten(asking); err != nil {
@@ -161,6 +177,7 @@ func (p *Pusher) hasten(ctx context.Context) bool {
 		return false
 	}
 	p.returned.Store(false)
+	p.hastened = p.now()
 	return true
 }
 
@@ -209,24 +226,62 @@ func (p *Pusher) start(ctx context.Context, c Claim, urgent bool) {
 func (p *Pusher) carryOut(ctx context.Context, c Claim) {
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), c.Expires)
 	defer cancel()
-	a := &attempt{Pusher: p, claim: c}
-	result := a.run(ctx)
+	result := p.attempt(ctx, c)
 	if err := p.cfg.Store.Finish(ctx, c, result); err != nil {
 		p.cfg.Log.Warn("result not recorded; the lease will run out and the person is tried again", "person_no", c.ID, "error", err.Error())
 	}
 }
 
-// call is one register call under its timeout and the breaker.
-func (p *Pusher) call(ctx context.Context, f func(context.Context) (Reading, error)) (Reading, error) {
-	reading, err := p.breaker.Execute(func() (Reading, error) {
-		ctx, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
-		defer cancel()
-		return f(ctx)
-	})
-	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
-		return nil, &Error{Class: Retry, Err: err}
+// breakerTimeout is how long nothing is asked of a register that is down, before one probe.
+const breakerTimeout = time.Second
+
+// hopeless is after how many attempts a person's failures say nothing of the register any more, but of that person.
+const hopeless = 8
+
+// afterTrouble is how many attempts in a row must have failed for the next success to count as the register's return.
+const afterTrouble = 3
+
+// errNoVote is an attempt that tells nothing about the register as a whole.
+var errNoVote = errors.New("no vote")
+
+// attempt carries out one claim, and lets the breaker judge it as a whole: a register that answers reads and takes no writes is down.
+func (p *Pusher) attempt(ctx context.Context, c Claim) Result {
+	failed := p.breaker.Counts().ConsecutiveFailures
+	a := &attempt{Pusher: p, claim: c}
+	result, err := p.breaker.Execute(func() (Result, error) { return a.run(ctx), a.vote() })
+	switch {
+	case errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests):
+		return Result{RetryIn: breakerTimeout, Untried: true, Unsure: c.Unsure}
+	case err == nil:
+		p.troubles.Over("register", "the register answers again")
+		if failed >= afterTrouble {
+			p.returned.Store(true)
+		}
+	}
+	return result
+}
+
+// call is one register call under its timeout. Trouble that is not about the person is remembered, and told.
+func (a *attempt) call(ctx context.Context, f func(context.Context) (Reading, error)) (Reading, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.CallTimeout)
+	defer cancel()
+	reading, err := f(ctx)
+	a.called = true
+	if err != nil && !aboutOnePerson(err) {
+		a.failed = err
+		a.troubles.Warn("register", "the register cannot be worked with", err)
 	}
 	return reading, err
+}
+
+// vote is what the attempt says of the register.
+func (a *attempt) vote() error {
+	switch {
+	case !a.called, a.failed != nil && a.claim.Attempts >= hopeless:
+		return errNoVote
+	default:
+		return a.failed
+	}
 }
 
 func (p *Pusher) now() time.Time { return p.cfg.Now() }

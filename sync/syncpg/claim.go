@@ -48,12 +48,13 @@ func gateOpen(ctx context.Context, tx pgx.Tx, wanted bool) (open bool, err error
 	return open, err
 }
 
-// A claimed row's due_at is the end of its lease: until then nobody sees it as due.
+// A claimed row's due_at is the end of its lease: until then nobody sees it as due. Nothing is ever due more than 20 minutes ahead,
+// unless the database's clock was set back. Whoever was tried least comes first: those who fail again and again must not stand before a fresh No.
 const leaseSQL = `
 	with picked as (
 		select person_id, lease is not null as taken_over from sync.due
-		where urgent = $1 and due_at <= now() and ($1 or ` + gateSQL + `)
-		order by due_at limit $2 for update skip locked)
+		where urgent = $1 and (due_at <= now() or due_at > now() + interval '20 minutes') and ($1 or ` + gateSQL + `)
+		order by least(attempts, 8), due_at limit $2 for update skip locked)
 	update sync.due d set lease = nextval('sync.lease'), due_at = now() + $3
 	from picked join sync.person p using (person_id) where d.person_id = p.person_id
 	returning p.person_id, p.root, p.extension, d.lease, d.attempts, p.unsure or picked.taken_over, p.written_version,

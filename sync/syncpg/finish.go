@@ -132,8 +132,8 @@ func (f *finishing) queue(ctx context.Context) error {
 	}
 	_, err := f.tx.Exec(ctx, `
 		update sync.due set lease = null, urgent = $2, due_at = now() + $3,
-			attempts = case when $4 then attempts + 1 else 0 end
-		where person_id = $1`, f.claim.ID, urgent, wait, f.result.RetryIn > 0)
+			attempts = case when $5 then attempts when $4 then attempts + 1 else 0 end
+		where person_id = $1`, f.claim.ID, urgent, wait, f.result.RetryIn > 0, f.result.Untried)
 	return err
 }
 
@@ -145,11 +145,14 @@ func (f *finishing) next() (wait time.Duration, urgent, due bool) {
 		if !state.Due() {
 			continue
 		}
-		w := f.wait(channel, state)
-		if !due || w < wait {
-			wait = w
+		w, withdrawn := f.wait(channel, state), state.Want().Kind == plan.Withdrawn
+		switch {
+		case !due || w < wait:
+			wait, urgent = w, withdrawn // a refused No that waits does not make a share urgent
+		case w == wait:
+			urgent = urgent || withdrawn
 		}
-		due, urgent = true, urgent || state.Want().Kind == plan.Withdrawn
+		due = true
 	}
 	return wait, urgent, due
 }

@@ -493,6 +493,54 @@ func TestHastenedIsWhoFailedAndNobodyElse(t *testing.T) {
 	}
 }
 
+// A refused No of one channel is tried every quarter of an hour, not as often as the other channel's share is looked at.
+func TestParkedWithdrawalIsNotTriedWhileAShareWaits(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	other := decision(true, 2)
+	other.Channel, other.Value = contact.Email, contact.KnownValue("a@example.com")
+	d.receives(withdraw(1), record(other))
+	d.assigned(100) // the gate is closed: records lie unread
+	claim := d.claims(true)[0]
+	d.finishes(claim, push.Result{Parked: []push.Parked{{Target: claim.Targets[0], Reason: "person_deceased"}}})
+	if again := d.claims(true); len(again) != 0 {
+		t.Error("the refused withdrawal is tried again at once")
+	}
+	d.assigned(0) // the gate is open
+	if shares := d.claims(false); len(shares) != 1 {
+		t.Error("the share is not due")
+	}
+}
+
+func TestDatabaseClockSetBackDelaysNobody(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(withdraw(1))
+	if _, err := d.pool.Exec(t.Context(), `update sync.due set due_at = due_at + interval '1 hour'`); err != nil {
+		t.Fatal(err)
+	}
+	if len(d.claims(true)) != 1 {
+		t.Error("a withdrawal waits until the clock has caught up")
+	}
+}
+
+func TestWhoWasTriedLeastIsClaimedFirst(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(withdraw(1))
+	d.finishes(d.claims(true)[0], push.Result{RetryIn: time.Millisecond})
+	if _, err := d.pool.Exec(t.Context(), `update sync.due set attempts = 1, due_at = now() - interval '1 hour'`); err != nil {
+		t.Fatal(err)
+	}
+	fresh := decision(false, 2)
+	fresh.Person = contact.KnownPersonID(contact.RootPersonnummer, "198507099805")
+	d.receives(record(fresh))
+	claims, err := d.store.Claim(t.Context(), 1, true, true)
+	if err != nil || len(claims) != 1 || claims[0].Person != fresh.Person {
+		t.Errorf("%d claims (%v), want the fresh withdrawal first", len(claims), err)
+	}
+}
+
 func TestWorkersTakeTheSamePersonsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net"
 	"net/url"
@@ -78,6 +79,10 @@ func (r *Reader) Text(v Variable) string {
 	r.read[v.Name] = v
 	value := r.value(v)
 	r.values[v.Name] = value
+	if value == unreadable {
+		r.values[v.Name] = "(unreadable)"
+		return ""
+	}
 	if value == "" && !v.Optional {
 		r.Faultf(v, "is missing: %s", v.Meaning)
 	}
@@ -93,12 +98,23 @@ func (r *Reader) value(v Variable) string {
 	case inFile:
 		text, err := os.ReadFile(path)
 		if err != nil {
-			r.Faultf(v, "cannot be read from its file: %v", err)
-			return v.Default
+			r.Faultf(v, "cannot be read from its file: %v", cause(v, err))
+			return unreadable
 		}
 		value = strings.TrimRight(string(text), "\r\n")
 	}
 	return cmp.Or(value, v.Default)
+}
+
+// unreadable stands for the text of a file that cannot be read: that is one fault, and not also a missing variable.
+const unreadable = "\x00"
+
+// cause leaves out the name of a secret's file: it may be the secret, given to the wrong variable.
+func cause(v Variable, err error) error {
+	if path, ok := errors.AsType[*fs.PathError](err); ok && v.Secret {
+		return path.Err
+	}
+	return err
 }
 
 // List returns values separated by commas.

@@ -61,6 +61,9 @@ func TestCompleteEnvironment(t *testing.T) {
 	if w.Postgres.ConnConfig.Password != "secret" || len(w.Kafka.Brokers) != 2 || w.ReadLag != 3*time.Second || w.VersionSettle != 2*time.Second {
 		t.Errorf("read as brokers %v, lag %v, settle %v", w.Kafka.Brokers, w.ReadLag, w.VersionSettle)
 	}
+	if got := w.Postgres.ConnConfig.RuntimeParams; got["idle_in_transaction_session_timeout"] == "" || got["tcp_user_timeout"] == "" {
+		t.Errorf("a session whose machine has died keeps its locks: %v", got)
+	}
 	c := config.ReadRegister(config.NewReader(env)).Callers["SE2321000016-CSJ1"]
 	if !c.Read || c.Write || c.Protected {
 		t.Errorf("rights %+v, want read only", c)

@@ -59,7 +59,19 @@ func readPostgres(r *Reader, role string) *pgxpool.Config {
 		c.ConnConfig.Password = password
 	}
 	c.ConnConfig.ConnectTimeout = 3 * time.Second
+	for name, value := range sessionSettings() {
+		if _, chosen := c.ConnConfig.RuntimeParams[name]; !chosen {
+			c.ConnConfig.RuntimeParams[name] = value
+		}
+	}
 	return c
+}
+
+// sessionSettings let PostgreSQL end a session whose client has gone without a word, as a machine does that loses power: it would
+// hold its locks, and everybody else's withdrawals up, for hours.
+func sessionSettings() map[string]string {
+	return map[string]string{"idle_in_transaction_session_timeout": "10s", "tcp_user_timeout": "10s",
+		"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"}
 }
 
 func readKafka(r *Reader) stream.Config {

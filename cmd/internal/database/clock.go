@@ -20,10 +20,16 @@ const (
 // Clock tells PostgreSQL's time, which all processes share. A worker whose own clock were behind would refuse shares for good
 // as too far ahead, and a portal whose clock were ahead would send such.
 type Clock struct {
-	pool   *pgxpool.Pool
-	log    *slog.Logger
-	now    func() time.Time // this machine's
-	offset atomic.Int64     // nanoseconds to add
+	pool *pgxpool.Pool
+	log  *slog.Logger
+	now  func() time.Time // this machine's
+	at   atomic.Pointer[measure]
+}
+
+// measure is one look at both clocks.
+type measure struct {
+	theirs time.Time
+	ours   time.Time // with what counts on by itself: a step of this machine's clock does not move it
 }
 
 // NewClock returns a clock that shows this machine's time until it is first measured.
@@ -32,10 +38,16 @@ func NewClock(pool *pgxpool.Pool, log *slog.Logger, now func() time.Time) *Clock
 }
 
 // Now is PostgreSQL's time, as far as it is known.
-func (c *Clock) Now() time.Time { return c.now().Add(c.Offset()) }
+func (c *Clock) Now() time.Time {
+	m := c.at.Load()
+	if m == nil {
+		return c.now()
+	}
+	return m.theirs.Add(c.now().Sub(m.ours))
+}
 
 // Offset is what this machine's clock lacks: positive if it is behind.
-func (c *Clock) Offset() time.Duration { return time.Duration(c.offset.Load()) }
+func (c *Clock) Offset() time.Duration { return c.Now().Sub(c.now().Round(0)) } // Round: by the wall clock, which may have been set
 
 // Run measures again and again until ctx ends. PostgreSQL being away changes nothing.
 func (c *Clock) Run(ctx context.Context) {
@@ -60,12 +72,15 @@ func (c *Clock) Measure(ctx context.Context) error {
 	if err := c.pool.QueryRow(ctx, `select clock_timestamp()`).Scan(&theirs); err != nil {
 		return fmt.Errorf("ask PostgreSQL for the time: %w", err)
 	}
-	took := c.now().Sub(began)
-	before := c.Offset()
-	offset := theirs.Sub(began.Round(0).Add(took / 2)) // Round: by the wall clock, which may have been set
-	c.offset.Store(int64(offset))
-	if offset.Abs() > offBy && (before-offset).Abs() > offBy {
-		c.log.Warn("this machine's clock is off: PostgreSQL's counts", "behind_seconds", offset.Seconds())
+	before := c.at.Load()
+	stepped := c.Now().Sub(theirs)
+	middle := began.Add(c.now().Sub(began) / 2)
+	c.at.Store(&measure{theirs, middle})
+	switch {
+	case before == nil && c.Offset().Abs() > offBy:
+		c.log.Warn("this machine's clock is off: PostgreSQL's counts", "behind_seconds", c.Offset().Seconds())
+	case before != nil && stepped.Abs() > offBy:
+		c.log.Error("PostgreSQL's clock was set: what is due, and who is ahead, is judged by it", "back_seconds", stepped.Seconds())
 	}
 	return nil
 }

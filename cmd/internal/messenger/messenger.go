@@ -56,7 +56,7 @@ func (m *Messenger) Run(ctx context.Context) error {
 	var relay sync.WaitGroup
 	relay.Go(func() { m.relay.Run(ctx) })
 	err := stream.Consume(ctx, stream.ConsumeConfig{Config: m.Kafka, Group: Group,
-		Topic: event.TopicOutcomes, Log: m.Log}, m)
+		Topic: event.TopicOutcomes, Log: m.Log, Healthy: m.Pool.Ping}, m)
 	relay.Wait()
 	return errors.Join(err, m.publisher.Close())
 }

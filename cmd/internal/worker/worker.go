@@ -95,7 +95,7 @@ func (w *Worker) newPusher(store *syncpg.Store, m *metrics) (*push.Pusher, error
 		return nil, err
 	}
 	c := w.Push
-	c.Store, c.Register, c.Log = store, adapter, w.Log
+	c.Store, c.Register, c.Log, c.RegisterNow = store, adapter, w.Log, w.Now
 	// Asked while running only, when the intake is there.
 	c.SharesAllowed = func() bool { return w.intake.Running() }
 	return push.New(c)
@@ -132,7 +132,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	relay.Go(func() { w.relay.Run(relaying) })
 	rest.Go(func() { w.pusher.Run(ctx) })
 	err := stream.Consume(ctx, stream.ConsumeConfig{Config: w.Kafka, Group: Group,
-		Topic: event.TopicDecisions, Log: w.Log, SessionTimeout: w.Session}, w.intake)
+		Topic: event.TopicDecisions, Log: w.Log, SessionTimeout: w.Session, Healthy: w.Pool.Ping}, w.intake)
 	rest.Wait()
 	stopRelay()
 	relay.Wait()
