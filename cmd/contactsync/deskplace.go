@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
+	"contactsync/cmd/internal/config"
 	"contactsync/cmd/internal/devstack"
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
@@ -38,7 +38,7 @@ const deskTimeout = 15 * time.Second
 type deskPlace struct{ data, staff, lang string }
 
 func (p *deskPlace) addFlags(c *cobra.Command) {
-	c.Flags().StringVar(&p.data, "data", "", "data `DIR` of a running dev, to find its databases and register")
+	c.Flags().StringVar(&p.data, "data", "", "data `DIR` of a running dev, to find its databases and register; without it, variables tell: see check-config support")
 	c.Flags().StringVar(&p.staff, "as", devStaff, "`HSA-ID` of who works at the desk, for the audit")
 	c.Flags().StringVar(&p.lang, "lang", "en", "language of states and reasons, as residents are told them: en or sv")
 }
@@ -49,15 +49,15 @@ func (p deskPlace) visit(ctx context.Context, do func(context.Context, *support.
 	if p.lang != "en" && p.lang != "sv" {
 		fault = errors.Join(fault, errors.New("--lang is en or sv"))
 	}
-	if p.data == "" {
-		fault = errors.Join(fault, errors.New("where is the desk? Give --data DIR of a running dev"))
+	if p.data == "" && p.staff == devStaff {
+		fault = errors.Join(fault, errors.New("who works at the desk? Give --as HSA-ID, or --data DIR of a running dev"))
 	}
 	if fault != nil {
 		return usageError{fault}
 	}
 	ctx, cancel := context.WithTimeout(ctx, deskTimeout)
 	defer cancel()
-	desk, done, err := openDesk(ctx, p.data)
+	desk, done, err := p.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -65,62 +65,66 @@ func (p deskPlace) visit(ctx context.Context, do func(context.Context, *support.
 	return deskError(do(ctx, desk, staff))
 }
 
-// openDesk finds all by the data folder. The schemas are dev's to bring up to date.
-func openDesk(ctx context.Context, dir string) (_ *support.Desk, done func(), err error) {
-	at, err := devstack.ReadEndpoints(dir)
-	if err != nil {
-		return nil, nil, fmt.Errorf("find the desk by --data: %w", err)
+// open finds all by the data folder of a dev, or else by variables.
+func (p deskPlace) open(ctx context.Context) (_ *support.Desk, done func(), err error) {
+	find := devDesk
+	if p.data == "" {
+		find = func(string) (config.Support, error) { return configured(config.ReadSupport) }
 	}
-	secret, err := tokenSecret(at.Postgres)
-	if err != nil {
-		return nil, nil, err
-	}
-	holder, err := deskRegister(dir)
+	c, err := find(p.data)
 	if err != nil {
 		return nil, nil, err
 	}
-	address, err := at.PostgresAs(pgschema.RoleSupport)
+	secret, err := tokenSecret(c.Postgres.ConnConfig.Password)
 	if err != nil {
 		return nil, nil, err
 	}
-	pool, err := pgxpool.New(ctx, address)
+	holder, err := registerReader(c.Register, 2)
+	if err != nil {
+		return nil, nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, c.Postgres)
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	pepper := []byte(event.DevelopmentPepper)
-	decisions, err1 := consentpg.New(consentpg.Config{Pool: pool, Source: "urn:hsaid:" + devstack.PortalHSAID, Pepper: pepper, Now: time.Now})
-	state, err2 := syncpg.New(syncpg.Config{Pool: pool, Source: "urn:hsaid:" + devstack.WorkerHSAID, Pepper: pepper})
+	decisions, err1 := consentpg.New(consentpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper, Now: time.Now})
+	state, err2 := syncpg.New(syncpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper})
 	desk, err3 := support.New(support.Config{
-		Consent: decisions, Sync: state, Register: holder, Secret: secret, Pepper: pepper, Now: time.Now,
+		Consent: decisions, Sync: state, Register: holder, Secret: secret, Pepper: c.Pepper, Now: time.Now,
 	})
 	return desk, pool.Close, errors.Join(err1, err2, err3)
 }
 
 // tokenSecret is made from what only this installation has: the pepper of dev is published.
-func tokenSecret(postgres string) ([]byte, error) {
-	u, err := url.Parse(postgres)
-	if err != nil {
-		return nil, errors.New("the address of PostgreSQL cannot be read") // it holds the password
-	}
-	password, _ := u.User.Password()
+func tokenSecret(password string) ([]byte, error) {
 	if password == "" {
 		return nil, errors.New("PostgreSQL has no password to make the secret of confirmation tokens from")
 	}
 	return hkdf.Key(sha256.New, []byte(password), nil, "contactsync support confirmation", sha256.Size)
 }
 
-// deskRegister reads with the worker's certificate, which may read protected persons.
-func deskRegister(dir string) (*register.PersonV4, error) {
-	place := registerPlace{data: dir, logicalAddress: registerAddress,
-		cert: filepath.Join(dir, "tls", devstack.WorkerCertificate+".pem"),
-		key:  filepath.Join(dir, "tls", devstack.WorkerCertificate+"-key.pem"),
-	}
-	client, err := place.client()
+// devDesk reads with the worker's certificate, which may read protected persons.
+func devDesk(dir string) (c config.Support, err error) {
+	at, err := devstack.ReadEndpoints(dir)
 	if err != nil {
-		return nil, err
+		return c, fmt.Errorf("find the desk by --data: %w", err)
 	}
-	return register.NewPersonV4(register.PersonV4Config{Reads: client, Writes: client, Codes: register.DefaultCodes(),
-		Observe: func(string, string, string, time.Duration) {}})
+	address, err := at.PostgresAs(pgschema.RoleSupport)
+	if err != nil {
+		return c, err
+	}
+	if c.Postgres, err = pgxpool.ParseConfig(address); err != nil {
+		return c, errors.New("the address of PostgreSQL cannot be read") // it holds the password
+	}
+	place := registerPlace{ca: filepath.Join(dir, "tls", "ca.pem"), cert: filepath.Join(dir, "tls", devstack.WorkerCertificate+".pem"),
+		key: filepath.Join(dir, "tls", devstack.WorkerCertificate+"-key.pem")}
+	tls, err := place.tls()
+	if err != nil {
+		return c, err
+	}
+	c.Register = config.RegisterClient{URL: at.Register, LogicalAddress: registerAddress, TLS: tls, Codes: register.DefaultCodes()}
+	c.Source, c.Pepper = "urn:hsaid:"+devstack.PortalHSAID, []byte(event.DevelopmentPepper)
+	return c, nil
 }
 
 // deskError tells what may go better later from what will not.

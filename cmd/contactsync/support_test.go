@@ -79,16 +79,13 @@ func TestCommandToRepeatIsOneShellCommand(t *testing.T) {
 
 func TestSecretOfTokensIsThisInstallationsOwn(t *testing.T) {
 	t.Parallel()
-	one, err1 := tokenSecret("postgres://contactsync:one@127.0.0.1:5432/contactsync")
-	moved, err2 := tokenSecret("postgres://contactsync:one@127.0.0.1:5433/contactsync")
-	other, err3 := tokenSecret("postgres://contactsync:two@127.0.0.1:5432/contactsync")
-	if err1 != nil || err2 != nil || err3 != nil || !bytes.Equal(one, moved) || bytes.Equal(one, other) {
-		t.Errorf("%v %v %v", err1, err2, err3)
+	one, err1 := tokenSecret("one")
+	other, err2 := tokenSecret("two")
+	if err1 != nil || err2 != nil || bytes.Equal(one, other) {
+		t.Errorf("%v %v", err1, err2)
 	}
-	for _, address := range []string{"postgres://contactsync@127.0.0.1:5432/contactsync", "postgres://a:secret@%zz/"} {
-		if _, err := tokenSecret(address); err == nil || strings.Contains(err.Error(), "secret@") {
-			t.Errorf("%s: %v", address, err)
-		}
+	if _, err := tokenSecret(""); err == nil {
+		t.Error("a secret is made of nothing")
 	}
 }
 

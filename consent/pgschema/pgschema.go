@@ -42,6 +42,10 @@ type Schema struct {
 // ErrBehind says that the schema is missing or older than this program. Nothing works before `contactsync migrate` has run.
 var ErrBehind = errors.New("the schema is not up to date: run contactsync migrate")
 
+// ErrRights says that the database user may not read the schema: it is not that of the service, or migrate has not run since its role
+// was made.
+var ErrRights = errors.New("the database user lacks its role's rights: is it the right one, and has contactsync migrate run?")
+
 // Up makes the schema, runs the migrations that are missing, and the grants. It is safe to run from several processes at once.
 func (s Schema) Up(ctx context.Context, pool *pgxpool.Pool) (err error) {
 	if err := s.create(ctx, pool); err != nil {
@@ -128,7 +132,7 @@ func (s Schema) provider(db *sql.DB) (*goose.Provider, error) {
 		goose.WithTableName(s.Name+".schema_version"), goose.WithSessionLocker(locker))
 }
 
-// Check tells whether every migration that this program knows has run; ErrBehind if not. A newer schema is fine: migrations
+// Check tells whether every migration that this program knows has run, ErrBehind if not, and whether the user may ask, else ErrRights. A newer schema is fine: migrations
 // are made so that the program before them still works. The role that asks needs to read the table schema_version.
 func (s Schema) Check(ctx context.Context, pool *pgxpool.Pool) error {
 	files, err := fs.Glob(s.Files, "*.sql")
@@ -145,18 +149,15 @@ func (s Schema) Check(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	var at int64
 	err = pool.QueryRow(ctx, `select coalesce(max(version_id), 0) from `+s.name()+`.schema_version`).Scan(&at)
-	if missing(err) || err == nil && at < newest {
+	const invalidSchema, undefinedTable, denied = "3F000", "42P01", "42501"
+	fault, _ := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case err == nil && at < newest, fault != nil && (fault.Code == invalidSchema || fault.Code == undefinedTable):
 		return fmt.Errorf("schema %s: %w", s.Name, ErrBehind)
-	}
-	if err != nil {
+	case fault != nil && fault.Code == denied:
+		return fmt.Errorf("schema %s: %w", s.Name, ErrRights)
+	case err != nil:
 		return fmt.Errorf("schema %s: %w", s.Name, err)
 	}
 	return nil
-}
-
-// missing tells that the schema or its table is not there, or nothing in it has been granted yet.
-func missing(err error) bool {
-	const invalidSchema, undefinedTable, denied = "3F000", "42P01", "42501"
-	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (e.Code == invalidSchema || e.Code == undefinedTable || e.Code == denied)
 }

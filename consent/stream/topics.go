@@ -133,7 +133,7 @@ func CheckTopics(ctx context.Context, c Config, specs []TopicSpec) (notes []stri
 func (s TopicSpec) faults(t kafka.Topic, set settings) []string {
 	switch {
 	case errors.Is(t.Error, kafka.UnknownTopicOrPartition):
-		return []string{"it does not exist"}
+		return []string{"it does not exist: run contactsync topics"}
 	case t.Error != nil:
 		return []string{"it cannot be used: " + t.Error.Error()}
 	case set.err != nil:

@@ -33,6 +33,24 @@ func ReadMigrate(r *Reader) Migrate {
 	return m
 }
 
+// Support is what the commands of the support desk read where no --data names a dev.
+type Support struct {
+	Postgres *pgxpool.Config
+	Source   string
+	Pepper   []byte
+	Register RegisterClient
+}
+
+// ReadSupport reads the variables of `support` and `parked`; the reader has the faults.
+func ReadSupport(r *Reader) Support {
+	s := Support{Postgres: readPostgres(r, pgschema.RoleSupport), Register: readRegisterClient(r)}
+	s.Source, s.Pepper = readIdentity(r)
+	if s.Postgres != nil && s.Postgres.ConnConfig.Password == "" {
+		r.Faultf(Variable{Name: "POSTGRES_PASSWORD"}, "is missing: the secret of confirmation tokens is made from it")
+	}
+	return s
+}
+
 // ReadTopics reads the variables of `topics`; the reader has the faults.
 func ReadTopics(r *Reader) stream.Config { return readKafka(r) }
 
@@ -44,6 +62,7 @@ func readers() map[string]func(*Reader) {
 		"register": func(r *Reader) { ReadRegister(r) },
 		"migrate":  func(r *Reader) { ReadMigrate(r) },
 		"topics":   func(r *Reader) { ReadTopics(r) },
+		"support":  func(r *Reader) { ReadSupport(r) },
 	}
 }
 

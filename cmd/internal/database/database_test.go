@@ -152,15 +152,18 @@ func TestMigrationsSideBySide(t *testing.T) {
 
 func TestServiceIsToldOfASchemaThatIsBehind(t *testing.T) {
 	t.Parallel()
-	for sentence, spoil := range map[string]string{
-		"no schema":           `drop schema sync cascade`,
-		"an older schema":     `delete from sync.schema_version where version_id > 0`,
-		"no right to read it": `revoke all on sync.schema_version from ` + pgschema.RoleWorker,
+	for sentence, row := range map[string]struct {
+		spoil string
+		want  error
+	}{
+		"no schema":           {`drop schema sync cascade`, pgschema.ErrBehind},
+		"an older schema":     {`delete from sync.schema_version where version_id > 1`, pgschema.ErrBehind},
+		"no right to read it": {`revoke all on sync.schema_version from ` + pgschema.RoleWorker, pgschema.ErrRights},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			t.Parallel()
 			pool := migrated(t)
-			if _, err := pool.Exec(t.Context(), spoil); err != nil {
+			if _, err := pool.Exec(t.Context(), row.spoil); err != nil {
 				t.Fatal(err)
 			}
 			config := pool.Config()
@@ -173,8 +176,8 @@ func TestServiceIsToldOfASchemaThatIsBehind(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer worker.Close()
-			if err := database.Schemas()[1].Check(t.Context(), worker); !errors.Is(err, pgschema.ErrBehind) {
-				t.Errorf("%v, want ErrBehind", err)
+			if err := database.Schemas()[1].Check(t.Context(), worker); !errors.Is(err, row.want) {
+				t.Errorf("%v, want %v", err, row.want)
 			}
 		})
 	}

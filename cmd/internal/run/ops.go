@@ -44,7 +44,10 @@ type Ops struct {
 
 // NewOps returns an ops listener; nothing has been checked yet.
 func NewOps(c OpsConfig) *Ops {
-	return &Ops{c, &readiness{ops: c, trouble: map[string]*trouble.Log{}}}
+	ready := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "contactsync_ready",
+		Help: "1 while a part that the process works with is there, else 0."}, []string{"part"})
+	c.Metrics.MustRegister(ready)
+	return &Ops{c, &readiness{ops: c, trouble: map[string]*trouble.Log{}, gauge: ready}}
 }
 
 // Handler returns what the ops listener serves.
@@ -60,12 +63,11 @@ func (o *Ops) Handler() http.Handler {
 func (o *Ops) Watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	for {
+	for ctx.Err() == nil {
+		o.ready.answer(ctx)
 		select {
 		case <-ctx.Done():
-			return
 		case <-tick.C:
-			o.ready.answer(ctx)
 		}
 	}
 }
@@ -74,6 +76,7 @@ func (o *Ops) Watch(ctx context.Context) {
 type readiness struct {
 	ops            OpsConfig
 	trouble        map[string]*trouble.Log // by the part's name
+	gauge          *prometheus.GaugeVec
 	mu             sync.Mutex
 	asked          time.Time
 	faulty, beside []string
@@ -82,8 +85,10 @@ type readiness struct {
 func (r *readiness) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	faulty, beside := r.answer(request.Context())
 	switch {
+	case len(faulty) > 0 && len(beside) > 0:
+		http.Error(w, fmt.Sprintf("not ready: %v; also without %v", faulty, beside), http.StatusServiceUnavailable)
 	case len(faulty) > 0:
-		http.Error(w, fmt.Sprintf("not ready: %v", append(faulty, beside...)), http.StatusServiceUnavailable)
+		http.Error(w, fmt.Sprintf("not ready: %v", faulty), http.StatusServiceUnavailable)
 	case len(beside) > 0:
 		fmt.Fprintf(w, "ok, without %v\n", beside)
 	default:
@@ -141,8 +146,10 @@ func (r *readiness) tell(part string, err error) {
 		r.trouble[part] = trouble.New(r.ops.Log)
 	}
 	if err != nil {
+		r.gauge.WithLabelValues(part).Set(0)
 		r.trouble[part].Warn(part, "not ready", err, "part", part)
 		return
 	}
+	r.gauge.WithLabelValues(part).Set(1)
 	r.trouble[part].Over(part, "ready again", "part", part)
 }

@@ -86,8 +86,14 @@ func (b *backlog) Collect(out chan<- prometheus.Metric) {
 		gauge(b.oldest, waiting.Oldest.Seconds(), decision)
 		gauge(b.due, float64(waiting.Persons), decision)
 	}
-	for why, n := range now.Parked {
-		gauge(b.parked, float64(n), string(why))
+	for _, why := range parkable() { // also those of which there is none: a series that begins at 1 has not grown
+		gauge(b.parked, float64(now.Parked[why]), string(why))
 	}
 	out <- prometheus.MustNewConstMetric(b.outbox, prometheus.GaugeValue, float64(now.Outbox))
+}
+
+// parkable are the reasons for which a decision can wait.
+func parkable() []reason.Code {
+	return []reason.Code{reason.PersonUnknown, reason.PersonDeceased, reason.ProtectedNoAuthority, reason.ContractCannotExpress,
+		reason.RegisterRefused, reason.GuardianUnconfirmed}
 }
