@@ -17,12 +17,10 @@ import (
 
 	"contactsync/cmd/internal/devstack"
 	"contactsync/consent/event"
+	"contactsync/consent/kafkatest"
 	"contactsync/consent/pgcluster"
 	"contactsync/consent/pgschema"
 )
-
-// BrokerHomeEnv names the folder of Apache Kafka, as `.ci/kafka install` makes it.
-const BrokerHomeEnv = "CONTACTSYNC_KAFKA_HOME"
 
 // rolePassword is every role's: the cluster goes with the test.
 const rolePassword = "a password for the test only"
@@ -85,7 +83,7 @@ func StartFleet(t testing.TB, c FleetConfig) *Fleet {
 // startGround starts what the services stand on: PostgreSQL with an empty database, Apache Kafka without topics, certificates.
 func startGround(t testing.TB) *Fleet {
 	t.Helper()
-	needsApache(t)
+	kafkatest.NeedsApache(t)
 	f := &Fleet{t: t, Dir: t.TempDir(), Links: map[string]*Link{}, ops: map[*Service]string{}}
 	_, err := devstack.PrepareCertificates(filepath.Join(f.Dir, "tls"), time.Now())
 	f.must(err)
@@ -160,7 +158,9 @@ func (f *Fleet) startBroker() {
 	f.kafkaPort, f.controller = freePort(f.t), freePort(f.t)
 	f.link("kafka", local(f.kafkaPort))
 	data, advertised := filepath.Join(f.Dir, "kafka"), f.Links["kafka"].Address()
-	f.Broker = NewService(f.t, "broker", func() *exec.Cmd { return apacheBroker(data, f.kafkaPort, f.controller, advertised) })
+	f.Broker = NewService(f.t, "broker", func() *exec.Cmd {
+		return kafkatest.ApacheCommand(data, f.kafkaPort, f.controller, "KAFKA_ADVERTISED="+advertised)
+	})
 	f.At.Kafka = advertised
 	f.must(f.RestartBroker())
 }
