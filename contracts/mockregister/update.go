@@ -57,11 +57,10 @@ func (r *Register) Update(
 	if optsOut(update) && !mayNotify(update.Entries) {
 		return r.refuse(ctx, update, unrestricted, optoutNeedsNotification())
 	}
-	next, err := r.clock.nextVersion(update.VersionToUpdate)
-	if err != nil {
+	record, err := r.replace(ctx, update, unrestricted)
+	if errors.Is(err, errNoVersion) {
 		return r.refuse(ctx, update, unrestricted, staleVersion())
 	}
-	record, err := r.replace(ctx, update, next, unrestricted)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return r.refuse(ctx, update, unrestricted, staleVersion())
 	}
@@ -74,15 +73,26 @@ func (r *Register) Update(
 // replace carries out the update, or returns pgx.ErrNoRows. One statement judges and writes, so that of two updates of the
 // same version only one can succeed.
 func (r *Register) replace(
-	ctx context.Context, update personv4.Update, next string, unrestricted bool,
+	ctx context.Context, update personv4.Update, unrestricted bool,
 ) (*personv4.Record, error) {
+	// The version is the time of the change, not of the wait for a connection before it: others believe that when its second is
+	// over, nothing more comes under it.
+	conn, err := r.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	next, err := r.clock.nextVersion(update.VersionToUpdate)
+	if err != nil {
+		return nil, err
+	}
 	record := r.updated(update, next)
 	content, err := stored(record)
 	if err != nil || len(content) > maxContent {
 		return nil, unstorable()
 	}
 	var protectedPopulation bool
-	err = r.pool.QueryRow(ctx, `
+	err = conn.QueryRow(ctx, `
 		update register.persons set version = $4, content = $5
 		where root = $1 and extension = $2 and version = $3
 			and not deceased and ($6 or not protected_person and not protected_population)

@@ -85,10 +85,14 @@ func ends(t *testing.T, address, topic string) map[int32]int64 {
 		asked.Partitions = append(asked.Partitions, p)
 	}
 	request.Topics = append(request.Topics, asked)
-	response, err := request.RequestWith(t.Context(), kafka(t, address))
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := kafka(t, address)
+	var response *kmsg.ListOffsetsResponse
+	eventually(t, "leaders tell how far partitions reach", func() bool { // a broker that has just been started may not know yet
+		var err error
+		response, err = request.RequestWith(t.Context(), client)
+		return err == nil && len(response.Topics) == 1 && !slices.ContainsFunc(response.Topics[0].Partitions,
+			func(p kmsg.ListOffsetsResponseTopicPartition) bool { return p.ErrorCode != 0 })
+	})
 	out := map[int32]int64{}
 	for _, p := range response.Topics[0].Partitions {
 		out[p.Partition] = p.Offset
@@ -278,9 +282,7 @@ func (s *scene) repeat(h *history) {
 	publisher := s.publisher()
 	for range 2 {
 		for chunk := range slices.Chunk(h.sent(), 500) {
-			if err := publisher.Publish(s.t.Context(), chunk...); err != nil {
-				s.t.Fatal(err)
-			}
+			eventually(s.t, "publish", func() bool { return publisher.Publish(s.t.Context(), chunk...) == nil }) // twice is as good
 		}
 	}
 	s.settle()
