@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,6 +62,7 @@ func target(channel contact.Channel, kind plan.Kind) plan.Target {
 // show what stood there some time before.
 type wholeSeconds struct {
 	lag    time.Duration
+	mu     sync.Mutex
 	states []wholeSecond // oldest first
 }
 
@@ -71,15 +73,23 @@ type wholeSecond struct {
 	staff   string // an entry that is not ours
 }
 
-func (r *wholeSeconds) last() wholeSecond { return r.states[len(r.states)-1] }
+func (r *wholeSeconds) last() wholeSecond {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.states[len(r.states)-1]
+}
 
 func (r *wholeSeconds) change(own []plan.Entry, staff string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	version := time.Now().UTC().Format("20060102150405")
 	r.states = append(r.states, wholeSecond{time.Now(), version, own, staff})
 	return version
 }
 
 func (r *wholeSeconds) Read(context.Context, contact.PersonID) (push.Reading, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	seen := r.states[0]
 	for _, s := range r.states {
 		if time.Since(s.at) >= r.lag {
