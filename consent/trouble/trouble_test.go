@@ -44,10 +44,10 @@ func TestOneLineAMinuteAndOneAtTheEnd(t *testing.T) {
 		for range 110 { // twice a second
 			l.Warn("p1", "fetch failed", errors.New("away"), "topic", "x")
 			l.Warn("p2", "fetch failed", errors.New("away"), "topic", "x")
-			time.Sleep(time.Second / 2)
+			<-time.After(time.Second / 2)
 		}
 		want(t, written(), `msg="fetch failed" topic=x error=away`)
-		time.Sleep(6 * time.Second)
+		<-time.After(6 * time.Second)
 		l.Warn("p1", "fetch failed", errors.New("away"), "topic", "x")
 		l.Warn("p1", "fetch failed", errors.New("another text"))
 		want(t, written(), `msg="fetch failed" topic=x error=away`, `msg="fetch failed" error="another text"`)
