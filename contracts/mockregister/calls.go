@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 )
 
@@ -121,12 +120,10 @@ func countsOf(tallies map[string]*tally) []CallCount {
 }
 
 // counted counts the calls, when they come.
-func (r *Register) counted(contracts http.Handler) http.Handler {
+func (r *Register) counted(endpoints []*rivta.Endpoint, contracts http.Handler) http.Handler {
 	names := map[string]string{}
-	for _, unrestricted := range []bool{false, true} {
-		for _, op := range []rivta.Operation{personv4.GetOperation(unrestricted), personv4.UpdateOperation(unrestricted)} {
-			names[op.Path()] = op.Name
-		}
+	for _, e := range endpoints {
+		names[e.Operation.Path()] = e.Operation.Name
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if name, ok := names[request.URL.Path]; ok && request.Method == http.MethodPost {

@@ -21,9 +21,16 @@ type behindFaults struct{ *Register }
 func (b behindFaults) Get(
 	ctx context.Context, caller rivta.Caller, id personv4.ID, unrestricted bool,
 ) (*personv4.Record, error) {
-	c := call{personv4.GetOperation(unrestricted), classRead, caller, id, unrestricted}
+	return b.read(ctx, readCall(caller, id, unrestricted))
+}
+
+func readCall(caller rivta.Caller, id personv4.ID, unrestricted bool) call {
+	return call{personv4.GetOperation(unrestricted), classRead, caller, id, unrestricted}
+}
+
+func (b behindFaults) read(ctx context.Context, c call) (*personv4.Record, error) {
 	a := b.pass(ctx, c, func(ctx context.Context) answer {
-		record, err := b.Register.Get(ctx, caller, id, unrestricted)
+		record, err := b.Register.read(ctx, c)
 		return answer{record: record, err: err}
 	})
 	return a.record, a.err
@@ -33,10 +40,17 @@ func (b behindFaults) Get(
 func (b behindFaults) Update(
 	ctx context.Context, caller rivta.Caller, update personv4.Update, unrestricted bool,
 ) (personv4.Result, error) {
-	c := call{personv4.UpdateOperation(unrestricted), classWrite, caller, update.Person, unrestricted}
+	return b.change(ctx, writeCall(caller, update, unrestricted), update)
+}
+
+func writeCall(caller rivta.Caller, update personv4.Update, unrestricted bool) call {
+	return call{personv4.UpdateOperation(unrestricted), classWrite, caller, update.Person, unrestricted}
+}
+
+func (b behindFaults) change(ctx context.Context, c call, update personv4.Update) (personv4.Result, error) {
 	a := b.pass(ctx, c, func(ctx context.Context) answer {
 		settle := b.keep(ctx, update)
-		result, err := b.Register.Update(ctx, caller, update, unrestricted)
+		result, err := b.Register.change(ctx, c, update)
 		settle(err != nil || result.OK, b.clock.now()) // after an error it may have been carried out
 		return answer{result: result, err: err}
 	})

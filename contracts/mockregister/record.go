@@ -25,16 +25,21 @@ func (p person) protected() bool { return p.secrecy || p.protectedPopulation }
 
 // Get implements personv4.Service.
 func (r *Register) Get(
-	ctx context.Context, _ rivta.Caller, id personv4.ID, unrestricted bool,
+	ctx context.Context, caller rivta.Caller, id personv4.ID, unrestricted bool,
 ) (*personv4.Record, error) {
-	p, err := r.find(ctx, id)
+	return r.read(ctx, readCall(caller, id, unrestricted))
+}
+
+// read answers a call of any contract that reads one record.
+func (r *Register) read(ctx context.Context, c call) (*personv4.Record, error) {
+	p, err := r.find(ctx, c.person)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
-	return p.shown(unrestricted)
+	return p.shown(c.unrestricted)
 }
 
 // shown is the record as one of the twins shows it. The restricted one tells of a protected person only that the record

@@ -49,8 +49,14 @@ func staleVersion() refusal {
 //
 // What a refused caller must know is in the refusal; the record it should have read first is not given along.
 func (r *Register) Update(
-	ctx context.Context, _ rivta.Caller, update personv4.Update, unrestricted bool,
+	ctx context.Context, caller rivta.Caller, update personv4.Update, unrestricted bool,
 ) (personv4.Result, error) {
+	return r.change(ctx, writeCall(caller, update, unrestricted), update)
+}
+
+// change carries out a call of any contract that replaces one record.
+func (r *Register) change(ctx context.Context, c call, update personv4.Update) (personv4.Result, error) {
+	unrestricted := c.unrestricted
 	if update.VersionToUpdate == "" {
 		return r.refuse(ctx, update, unrestricted, versionMissing())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"contactsync/contracts/rivta"
+	"contactsync/contracts/xsd"
 )
 
 // ClientConfig is what a Client needs.
@@ -40,8 +41,8 @@ func (c *Client) Update(ctx context.Context, update Update) (Result, error) {
 	return answer.Result, err
 }
 
-func (c *Client) call(ctx context.Context, op rivta.Operation, request, answer body) error {
-	sent, err := encode(op.Request(), request)
+func (c *Client) call(ctx context.Context, op rivta.Operation, request, answer xsd.Body) error {
+	sent, err := xsd.Encode(op.Request(), request)
 	if err != nil {
 		return err
 	}
@@ -49,5 +50,5 @@ func (c *Client) call(ctx context.Context, op rivta.Operation, request, answer b
 	if err != nil {
 		return err
 	}
-	return decode(op.Response(), answer, received)
+	return xsd.Decode(op.Response(), answer, received)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"contactsync/contracts/rivta"
+	"contactsync/contracts/xsd"
 )
 
 // Namespace is that of the domain's core types. They are of domain version 5 also in contracts of major 4.
@@ -16,11 +17,11 @@ const Namespace = "urn:riv:strategicresourcemanagement:persons:person:5"
 // resultNamespace is that of our own element in a result, which tells its reason to programs.
 const resultNamespace = "urn:contactsync:register:result:1"
 
-func (x *ID) walk(w *walker) {
-	one(w, "root", &x.Root, anyText())
-	maybeText(w, "extension", &x.Extension, anyText())
+func (x *ID) Walk(w *xsd.Walker) {
+	xsd.One(w, "root", &x.Root, xsd.String())
+	xsd.MaybeText(w, "extension", &x.Extension, xsd.String())
 	unknown := fromText(x.Unknown)
-	w.unknown(&unknown)
+	w.Unknown(&unknown)
 	x.Unknown = toText(unknown)
 }
 
@@ -38,7 +39,7 @@ func fromText(text string) []rivta.Element {
 	}
 	e, err := rivta.Parse(strings.NewReader(text), stored())
 	if err != nil || e.Name.Local != "any" {
-		return []rivta.Element{{}} // refused by walker.unknown
+		return []rivta.Element{{}} // refused by xsd.Walker.Unknown
 	}
 	return e.Children
 }
@@ -46,138 +47,138 @@ func fromText(text string) []rivta.Element {
 // stored bounds texts that were judged before, when they came in.
 func stored() rivta.Limits { return rivta.Limits{Bytes: 8 << 20, Depth: 128} }
 
-func (x *Period) walk(w *walker) {
-	maybe(w, "start", &x.Start, date())
-	maybe(w, "end", &x.End, date())
-	w.unknown(&x.Unknown)
+func (x *Period) Walk(w *xsd.Walker) {
+	xsd.Maybe(w, "start", &x.Start, xsd.Date())
+	xsd.Maybe(w, "end", &x.End, xsd.Date())
+	w.Unknown(&x.Unknown)
 }
 
-func (x *Entry) walk(w *walker) {
-	one(w, "contactType", &x.Type, codedValue())
-	maybe(w, "use", &x.Use, codedValue())
-	maybe(w, "value", &x.Value, anyText())
-	maybe(w, "rank", &x.Rank, anyInt())
-	maybe(w, "comment", &x.Comment, anyText())
-	maybe(w, "period", &x.Period, parts[Period]("DatePeriodType"))
-	maybe(w, "digitalNotification", &x.DigitalNotification, boolean())
-	w.unknown(&x.Unknown)
+func (x *Entry) Walk(w *xsd.Walker) {
+	xsd.One(w, "contactType", &x.Type, codedValue())
+	xsd.Maybe(w, "use", &x.Use, codedValue())
+	xsd.Maybe(w, "value", &x.Value, xsd.String())
+	xsd.Maybe(w, "rank", &x.Rank, xsd.Int())
+	xsd.Maybe(w, "comment", &x.Comment, xsd.String())
+	xsd.Maybe(w, "period", &x.Period, parts[Period]("DatePeriodType"))
+	xsd.Maybe(w, "digitalNotification", &x.DigitalNotification, xsd.Boolean())
+	w.Unknown(&x.Unknown)
 }
 
-func (x *Address) walk(w *walker) {
-	maybe(w, "careOf", &x.CareOf, string40())
-	maybe(w, "postalAddress1", &x.PostalAddress1, string40())
-	maybe(w, "postalAddress2", &x.PostalAddress2, string40())
-	maybe(w, "postalCode", &x.PostalCode, postalCode())
-	maybe(w, "city", &x.City, string40())
-	w.unknown(&x.Unknown)
+func (x *Address) Walk(w *xsd.Walker) {
+	xsd.Maybe(w, "careOf", &x.CareOf, string40())
+	xsd.Maybe(w, "postalAddress1", &x.PostalAddress1, string40())
+	xsd.Maybe(w, "postalAddress2", &x.PostalAddress2, string40())
+	xsd.Maybe(w, "postalCode", &x.PostalCode, postalCode())
+	xsd.Maybe(w, "city", &x.City, string40())
+	w.Unknown(&x.Unknown)
 }
 
-func (x *ContactPerson) walk(w *walker) {
-	one(w, "contactRelationshipType", &x.Relationship, codedValue())
-	maybe(w, "priorityOrder", &x.PriorityOrder, anyInt())
-	maybe(w, "givenName", &x.GivenName, string80())
-	maybe(w, "surName", &x.SurName, string80())
-	maybe(w, "middleName", &x.MiddleName, string80())
-	maybe(w, "contactPersonAddress", &x.Address, parts[Address]("ResidentialAddressType"))
-	many(w, "contactPersonContactInformation", &x.Entries, entry())
-	w.unknown(&x.Unknown)
+func (x *ContactPerson) Walk(w *xsd.Walker) {
+	xsd.One(w, "contactRelationshipType", &x.Relationship, codedValue())
+	xsd.Maybe(w, "priorityOrder", &x.PriorityOrder, xsd.Int())
+	xsd.Maybe(w, "givenName", &x.GivenName, string80())
+	xsd.Maybe(w, "surName", &x.SurName, string80())
+	xsd.Maybe(w, "middleName", &x.MiddleName, string80())
+	xsd.Maybe(w, "contactPersonAddress", &x.Address, parts[Address]("ResidentialAddressType"))
+	xsd.Many(w, "contactPersonContactInformation", &x.Entries, entry())
+	w.Unknown(&x.Unknown)
 }
 
-func (x *Professional) walk(w *walker) {
-	one(w, "organizationId", &x.Organization, identity())
-	w.unknown(&x.Unknown)
+func (x *Professional) Walk(w *xsd.Walker) {
+	xsd.One(w, "organizationId", &x.Organization, identity())
+	w.Unknown(&x.Unknown)
 }
 
-func (x *Actor) walk(w *walker) {
-	one(w, "id", &x.ID, identity())
-	maybe(w, "professional", &x.Professional, parts[Professional]("ProfessionalType"))
-	maybeText(w, "updateTime", &x.UpdateTime, timestamp())
-	w.unknown(&x.Unknown)
+func (x *Actor) Walk(w *xsd.Walker) {
+	xsd.One(w, "id", &x.ID, identity())
+	xsd.Maybe(w, "professional", &x.Professional, parts[Professional]("ProfessionalType"))
+	xsd.MaybeText(w, "updateTime", &x.UpdateTime, timestamp())
+	w.Unknown(&x.Unknown)
 }
 
-func (x *Record) walk(w *walker) {
-	one(w, "version", &x.Version, timestamp())
-	one(w, "personId", &x.Person, identity())
-	many(w, "contactInformation", &x.Entries, entry())
-	many(w, "contactPerson", &x.ContactPersons, contactPerson())
-	one(w, "protectedPersonIndicator", &x.ProtectedPerson, boolean())
-	maybe(w, "protectedPopulationRecord", &x.ProtectedPopulation, boolean())
-	maybe(w, "optoutPaperNotification", &x.OptoutPaper, boolean())
-	maybe(w, "updatePersonContactInformationActor", &x.Actor, actor())
-	w.unknown(&x.Unknown)
+func (x *Record) Walk(w *xsd.Walker) {
+	xsd.One(w, "version", &x.Version, timestamp())
+	xsd.One(w, "personId", &x.Person, identity())
+	xsd.Many(w, "contactInformation", &x.Entries, entry())
+	xsd.Many(w, "contactPerson", &x.ContactPersons, contactPerson())
+	xsd.One(w, "protectedPersonIndicator", &x.ProtectedPerson, xsd.Boolean())
+	xsd.Maybe(w, "protectedPopulationRecord", &x.ProtectedPopulation, xsd.Boolean())
+	xsd.Maybe(w, "optoutPaperNotification", &x.OptoutPaper, xsd.Boolean())
+	xsd.Maybe(w, "updatePersonContactInformationActor", &x.Actor, actor())
+	w.Unknown(&x.Unknown)
 }
 
-func identity() kind[ID]                 { return parts[ID]("IIType") }
-func entry() kind[Entry]                 { return parts[Entry]("ContactInformationType") }
-func contactPerson() kind[ContactPerson] { return parts[ContactPerson]("ContactPersonType") }
-func actor() kind[Actor]                 { return parts[Actor]("ActorType") }
-func record() kind[Record]               { return parts[Record]("ContactInformationRecordType") }
+func identity() xsd.Kind[ID]                 { return parts[ID]("IIType") }
+func entry() xsd.Kind[Entry]                 { return parts[Entry]("ContactInformationType") }
+func contactPerson() xsd.Kind[ContactPerson] { return parts[ContactPerson]("ContactPersonType") }
+func actor() xsd.Kind[Actor]                 { return parts[Actor]("ActorType") }
+func record() xsd.Kind[Record]               { return parts[Record]("ContactInformationRecordType") }
 
-func (x *Update) walk(w *walker) {
-	one(w, "actor", &x.Actor, actor())
-	one(w, "personId", &x.Person, identity())
-	maybeText(w, "versionToUpdate", &x.VersionToUpdate, timestamp())
-	many(w, "contactInformation", &x.Entries, entry())
-	many(w, "contactPerson", &x.ContactPersons, contactPerson())
-	maybe(w, "optoutPaperNotification", &x.OptoutPaper, boolean())
-	w.unknown(&x.Unknown)
+func (x *Update) Walk(w *xsd.Walker) {
+	xsd.One(w, "actor", &x.Actor, actor())
+	xsd.One(w, "personId", &x.Person, identity())
+	xsd.MaybeText(w, "versionToUpdate", &x.VersionToUpdate, timestamp())
+	xsd.Many(w, "contactInformation", &x.Entries, entry())
+	xsd.Many(w, "contactPerson", &x.ContactPersons, contactPerson())
+	xsd.Maybe(w, "optoutPaperNotification", &x.OptoutPaper, xsd.Boolean())
+	w.Unknown(&x.Unknown)
 }
 
 // walk tells the fields of UpdatePersonContactInformationResultType, in which the outcome itself is one level down.
-func (x *Result) walk(w *walker) {
+func (x *Result) Walk(w *xsd.Walker) {
 	s := status{Code: "ERROR", Text: x.Text, reason: x.Code}
 	if x.OK {
 		s.Code = "OK"
 	}
-	one(w, "result", &s, parts[status]("ResultType"))
-	maybe(w, "contactInformationRecord", &x.Record, record())
-	w.unknown(&[]rivta.Element{})
+	xsd.One(w, "result", &s, parts[status]("ResultType"))
+	xsd.Maybe(w, "contactInformationRecord", &x.Record, record())
+	w.Unknown(&[]rivta.Element{})
 	x.OK, x.Text, x.Code = s.Code == "OK", s.Text, s.reason
 }
 
 // status is ResultType; reason is our own addition to it.
 type status struct{ Code, Text, reason string }
 
-func (x *status) walk(w *walker) {
-	one(w, "resultCode", &x.Code, resultCode())
-	maybeText(w, "resultText", &x.Text, anyText())
+func (x *status) Walk(w *xsd.Walker) {
+	xsd.One(w, "resultCode", &x.Code, resultCode())
+	xsd.MaybeText(w, "resultText", &x.Text, xsd.String())
 	reasonName := xml.Name{Space: resultNamespace, Local: "code"}
 	var unknown []rivta.Element
 	if x.reason != "" {
 		unknown = []rivta.Element{{Name: reasonName, Text: x.reason}}
 	}
-	w.unknown(&unknown)
+	w.Unknown(&unknown)
 	for _, e := range unknown {
 		if e.Name == reasonName {
-			x.reason = trim(e.Text)
+			x.reason = xsd.Trim(e.Text)
 		}
 	}
 }
 
-func resultCode() kind[string] {
+func resultCode() xsd.Kind[string] {
 	parse := func(s string) (string, error) {
 		if s != "OK" && s != "ERROR" {
 			return s, errors.New("neither OK nor ERROR")
 		}
 		return s, nil
 	}
-	return simple(core("ResultCodeType"), parse, func(s string) string { return s })
+	return xsd.Simple(core("ResultCodeType"), parse, func(s string) string { return s })
 }
 
 // lookup is a Get request.
 type lookup struct{ Person ID }
 
-func (x *lookup) walk(w *walker) {
-	one(w, "personId", &x.Person, identity())
-	w.unknown(&[]rivta.Element{})
+func (x *lookup) Walk(w *xsd.Walker) {
+	xsd.One(w, "personId", &x.Person, identity())
+	w.Unknown(&[]rivta.Element{})
 }
 
 // found is a Get answer; Record is nil for an unknown person.
 type found struct{ Record *Record }
 
-func (x *found) walk(w *walker) {
-	maybe(w, "contactInformationRecord", &x.Record, record())
-	w.unknown(&[]rivta.Element{})
+func (x *found) Walk(w *xsd.Walker) {
+	xsd.Maybe(w, "contactInformationRecord", &x.Record, record())
+	w.Unknown(&[]rivta.Element{})
 }
 
 // changed is an Update answer. The name of its element differs between the twins.
@@ -186,9 +187,9 @@ type changed struct {
 	name   string
 }
 
-func (x *changed) walk(w *walker) {
-	one(w, x.name, &x.Result, parts[Result]("UpdatePersonContactInformationResultType"))
-	w.unknown(&[]rivta.Element{})
+func (x *changed) Walk(w *xsd.Walker) {
+	xsd.One(w, x.name, &x.Result, parts[Result]("UpdatePersonContactInformationResultType"))
+	w.Unknown(&[]rivta.Element{})
 }
 
 // resultName is the element in an Update answer: the Unrestricted schema spells it as its own contract, with a capital.
@@ -199,38 +200,12 @@ func resultName(unrestricted bool) string {
 	return "updatePersonContactInformationResult"
 }
 
-// body is a request or answer of the contract; its direct children are in the contract's own namespace.
-type body interface{ walk(*walker) }
-
-func encode(name xml.Name, b body) (rivta.Element, error) {
-	e, err := writeParts(name.Space, b.walk)
-	e.Name = name
-	if err != nil {
-		return e, fmt.Errorf("write %s: %w", name.Local, err)
-	}
-	return e, nil
-}
-
-func decode(name xml.Name, b body, e rivta.Element) error {
-	err := checkAttrs(e, xml.Name{Space: name.Space, Local: name.Local + "Type"})
-	if err == nil && e.Name != name {
-		err = errors.New("another element")
-	}
-	if err == nil {
-		err = readParts(e, name.Space, b.walk)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", name.Local, err)
-	}
-	return nil
-}
-
 // recordName is the element that MarshalRecord writes. It never travels on its own.
 func recordName() xml.Name { return core("contactInformationRecord") }
 
 // MarshalRecord writes a record in the one form it has: equal records, equal bytes. The error says what the schema forbids.
 func MarshalRecord(r Record) ([]byte, error) {
-	e, err := encode(recordName(), &r)
+	e, err := xsd.Encode(recordName(), &r)
 	if err != nil {
 		return nil, err
 	}
@@ -244,6 +219,6 @@ func UnmarshalRecord(text []byte) (Record, error) {
 		return Record{}, fmt.Errorf("read stored record: %w", err)
 	}
 	var r Record
-	err = decode(recordName(), &r, e)
+	err = xsd.Decode(recordName(), &r, e)
 	return r, err
 }

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"contactsync/contracts/rivta"
+	"contactsync/contracts/xsd"
 )
 
 // anything draws a T or nil.
@@ -155,7 +156,7 @@ func TestUpdatesAreReadAsWritten(t *testing.T) {
 			VersionToUpdate: rapid.SampledFrom([]string{"", "20261123120000"}).Draw(t, "version"),
 			Entries:         someOf(t, entries()), ContactPersons: someOf(t, contactPersons()),
 			OptoutPaper: anything(rapid.Bool()).Draw(t, "opt-out"), Unknown: foreign().Draw(t, "unknown")}
-		e, err := encode(name, &want)
+		e, err := xsd.Encode(name, &want)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +165,7 @@ func TestUpdatesAreReadAsWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got Update
-		if err := decode(name, &got, e); err != nil {
+		if err := xsd.Decode(name, &got, e); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -283,20 +284,20 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func stable[B body](t *testing.T, name xml.Name, e rivta.Element, fresh func() B) {
+func stable[B xsd.Body](t *testing.T, name xml.Name, e rivta.Element, fresh func() B) {
 	t.Helper()
 	first, second := fresh(), fresh()
-	if decode(name, first, e) != nil {
+	if xsd.Decode(name, first, e) != nil {
 		return
 	}
-	once, err := encode(name, first)
+	once, err := xsd.Encode(name, first)
 	if err != nil {
 		t.Fatalf("what was read cannot be written: %v", err)
 	}
-	if err := decode(name, second, once); err != nil {
+	if err := xsd.Decode(name, second, once); err != nil {
 		t.Fatalf("what was written cannot be read: %v", err)
 	}
-	twice, err := encode(name, second)
+	twice, err := xsd.Encode(name, second)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"regexp"
 	"strconv"
+
+	"contactsync/contracts/xsd"
 )
 
 // errIdentity stands for all that can be wrong with an identity; what it is would say too much about the person.
@@ -30,7 +32,7 @@ func (x ID) check() error {
 	return nil
 }
 
-func hasDate(digits string) bool { return isDay(digits[:4], digits[4:6], digits[6:8]) }
+func hasDate(digits string) bool { return xsd.IsDay(digits[:4], digits[4:6], digits[6:8]) }
 
 // hasShiftedDate reads the date of a coordination number: 60 is added to the day, and month (00) or day (60) may be unknown.
 func hasShiftedDate(digits string) bool {
@@ -39,7 +41,7 @@ func hasShiftedDate(digits string) bool {
 	if month == 0 || day == 60 {
 		return month <= 12 && day >= 60 && day <= 91
 	}
-	return day > 60 && isDay(digits[:4], digits[4:6], strconv.Itoa(day-60))
+	return day > 60 && xsd.IsDay(digits[:4], digits[4:6], strconv.Itoa(day-60))
 }
 
 // hasCheckDigit applies the Luhn formula to the ten digits behind the century.

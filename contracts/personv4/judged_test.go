@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"contactsync/contracts/rivta"
+	"contactsync/contracts/xsd"
 )
 
 const (
@@ -100,13 +101,13 @@ func judge(message, text string, twin bool) error {
 	get, update := GetOperation(twin), UpdateOperation(twin)
 	switch message {
 	case "get":
-		return decode(get.Request(), &lookup{}, e)
+		return xsd.Decode(get.Request(), &lookup{}, e)
 	case "get_response":
-		return decode(get.Response(), &found{}, e)
+		return xsd.Decode(get.Response(), &found{}, e)
 	case "update":
-		return decode(update.Request(), &Update{}, e)
+		return xsd.Decode(update.Request(), &Update{}, e)
 	case "update_response":
-		return decode(update.Response(), &changed{name: resultName(twin)}, e)
+		return xsd.Decode(update.Response(), &changed{name: resultName(twin)}, e)
 	}
 	return fmt.Errorf("no message %s", message)
 }

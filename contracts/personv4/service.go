@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"contactsync/contracts/rivta"
+	"contactsync/contracts/xsd"
 )
 
 // GetOperation names the contract that reads; the unrestricted one also shows protected persons.
@@ -49,26 +50,21 @@ const (
 	OutcomeError    = "error"
 )
 
-// NewHandler serves the four operations and their WSDLs at their paths, and names the paths at all others. Serve it with
-// mutual TLS.
+// NewHandler serves the four operations alone; see rivta.NewHandler.
 func NewHandler(service Service, config HandlerConfig) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/", nothingHere)
-	for _, unrestricted := range []bool{false, true} {
-		s := server{service, unrestricted}
-		get, update := GetOperation(unrestricted), UpdateOperation(unrestricted)
-		mux.Handle(get.Path(), endpoint(config, get, s.get))
-		mux.Handle(update.Path(), endpoint(config, update, s.update))
-	}
-	return mux
+	return rivta.NewHandler(Endpoints(service, config)...)
 }
 
-func nothingHere(w http.ResponseWriter, _ *http.Request) {
-	text := "No service contract is at this address. Here they are, each with its WSDL at ?wsdl:"
+// Endpoints are those of the four operations.
+func Endpoints(service Service, config HandlerConfig) []*rivta.Endpoint {
+	var all []*rivta.Endpoint
 	for _, unrestricted := range []bool{false, true} {
-		text += "\n" + GetOperation(unrestricted).Path() + "\n" + UpdateOperation(unrestricted).Path()
+		s := server{service, unrestricted}
+		all = append(all,
+			endpoint(config, GetOperation(unrestricted), s.get),
+			endpoint(config, UpdateOperation(unrestricted), s.update))
 	}
-	http.Error(w, text, http.StatusNotFound)
+	return all
 }
 
 func endpoint(config HandlerConfig, op rivta.Operation, answer answerFunc) *rivta.Endpoint {
@@ -87,7 +83,7 @@ type server struct {
 func (s server) get(ctx context.Context, caller rivta.Caller, request rivta.Element) (rivta.Reply, error) {
 	op := GetOperation(s.unrestricted)
 	var asked lookup
-	if err := decode(op.Request(), &asked, request); err != nil {
+	if err := xsd.Decode(op.Request(), &asked, request); err != nil {
 		return rivta.Reply{}, refused(err)
 	}
 	if err := asked.Person.check(); err != nil {
@@ -101,14 +97,14 @@ func (s server) get(ctx context.Context, caller rivta.Caller, request rivta.Elem
 	if record == nil {
 		outcome = OutcomeNoRecord
 	}
-	body, err := encode(op.Response(), &found{record})
+	body, err := xsd.Encode(op.Response(), &found{record})
 	return rivta.Reply{Body: body, Outcome: outcome}, err
 }
 
 func (s server) update(ctx context.Context, caller rivta.Caller, request rivta.Element) (rivta.Reply, error) {
 	op := UpdateOperation(s.unrestricted)
 	var update Update
-	if err := decode(op.Request(), &update, request); err != nil {
+	if err := xsd.Decode(op.Request(), &update, request); err != nil {
 		return rivta.Reply{}, refused(err)
 	}
 	if err := update.check(); err != nil {
@@ -118,7 +114,7 @@ func (s server) update(ctx context.Context, caller rivta.Caller, request rivta.E
 	if err != nil {
 		return rivta.Reply{}, err
 	}
-	body, err := encode(op.Response(), &changed{result, resultName(s.unrestricted)})
+	body, err := xsd.Encode(op.Response(), &changed{result, resultName(s.unrestricted)})
 	return rivta.Reply{Body: body, Outcome: result.outcome()}, err
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"contactsync/contracts/rivta"
+	"contactsync/contracts/xsd"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -270,7 +271,7 @@ func outline(t *testing.T, text []byte) string {
 		for _, attr := range e.Attrs {
 			switch attr.Name.Local {
 			case "element", "message", "binding", "type": // names in content
-				values[attr.Name.Local] = fmt.Sprint(typeName(e, attr.Value))
+				values[attr.Name.Local] = fmt.Sprint(xsd.TypeName(e, attr.Value))
 			case "location", "schemaLocation":
 			default:
 				if attr.Name.Space != "xmlns" {

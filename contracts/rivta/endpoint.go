@@ -55,6 +55,18 @@ type Endpoint struct {
 	NewLogID func() string                   // nil: random UUIDs
 }
 
+// NewHandler serves the endpoints and their WSDLs at their paths, and names the paths at all others. Serve it with mutual TLS.
+func NewHandler(endpoints ...*Endpoint) http.Handler {
+	mux := http.NewServeMux()
+	nothing := "No service contract is at this address. Here they are, each with its WSDL at ?wsdl:"
+	for _, e := range endpoints {
+		mux.Handle(e.Operation.Path(), e)
+		nothing += "\n" + e.Operation.Path()
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, nothing, http.StatusNotFound) })
+	return mux
+}
+
 // ServeHTTP implements http.Handler.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {

@@ -27,7 +27,7 @@ func projectRules() rules {
 				"pgcluster", "pgtest", "kafkatest", "webtest",
 			},
 			"contracts": {
-				".", "problem", "testca", "rivta", "personv4", "personv3", "personprofilev5", "contactsv1",
+				".", "problem", "testca", "rivta", "xsd", "personv4", "personv3", "personprofilev5", "contactsv1",
 				"mockregister", "contracttest",
 			},
 			"sync": {"plan", "intake", "push", "register", "reconcile", "syncpg", "support", "desk"},

@@ -1,8 +1,9 @@
-package personv4
+package xsd
 
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -14,29 +15,29 @@ const (
 	instanceNamespace = "http://www.w3.org/2001/XMLSchema-instance"
 )
 
-// walker goes through the children of one element in the schema's order. Each type tells its fields once, in its walk
+// Walker goes through the children of one element in the schema's order. Each type tells its fields once, in its Walk
 // method, and is read and written by the same lines: so both judge alike, and what was read is written as it came.
-type walker struct {
+type Walker struct {
 	reading  bool
 	space    string          // namespace of the schema that declares the type
 	children []rivta.Element // reading: those not taken yet; writing: those made so far
 	err      error           // the first fault; after it all steps do nothing
 }
 
-// kind is a type of the schema: how its elements become a T and back.
-type kind[T any] struct {
+// Kind is a type of the schema: how its elements become a T and back.
+type Kind[T any] struct {
 	name  xml.Name // of the type
 	read  func(rivta.Element) (T, error)
 	write func(T) (rivta.Element, error) // without the element's name
 }
 
-// one walks over an element that must be there.
-func one[T any](w *walker, name string, field *T, k kind[T]) {
+// One walks over an element that must be there.
+func One[T any](w *Walker, name string, field *T, k Kind[T]) {
 	value := field
 	if w.reading {
 		value = nil
 	}
-	maybe(w, name, &value, k)
+	Maybe(w, name, &value, k)
 	if w.err == nil && w.reading {
 		if value == nil {
 			w.fail(name, errors.New("missing or out of place"))
@@ -46,8 +47,8 @@ func one[T any](w *walker, name string, field *T, k kind[T]) {
 	}
 }
 
-// maybe walks over an element that may be absent: the field is nil then.
-func maybe[T any](w *walker, name string, field **T, k kind[T]) {
+// Maybe walks over an element that may be absent: the field is nil then.
+func Maybe[T any](w *Walker, name string, field **T, k Kind[T]) {
 	list := []T{}
 	if !w.reading && *field != nil {
 		list = append(list, **field)
@@ -58,23 +59,23 @@ func maybe[T any](w *walker, name string, field **T, k kind[T]) {
 	}
 }
 
-// maybeText is maybe for texts that cannot be empty: the field is empty when the element is absent.
-func maybeText(w *walker, name string, field *string, k kind[string]) {
+// MaybeText is Maybe for texts that cannot be empty: the field is empty when the element is absent.
+func MaybeText(w *Walker, name string, field *string, k Kind[string]) {
 	value := field
 	if w.reading || *field == "" {
 		value = nil
 	}
-	maybe(w, name, &value, k)
+	Maybe(w, name, &value, k)
 	if w.reading && value != nil {
 		*field = *value
 	}
 }
 
-// many walks over an element that may be repeated.
-func many[T any](w *walker, name string, field *[]T, k kind[T]) { some(w, name, field, k, -1) }
+// Many walks over an element that may be repeated.
+func Many[T any](w *Walker, name string, field *[]T, k Kind[T]) { some(w, name, field, k, -1) }
 
 // some walks over at most limit elements of that name; a negative limit is none.
-func some[T any](w *walker, name string, field *[]T, k kind[T], limit int) {
+func some[T any](w *Walker, name string, field *[]T, k Kind[T], limit int) {
 	if !w.reading {
 		for _, value := range *field {
 			e, err := k.write(value)
@@ -94,12 +95,12 @@ func some[T any](w *walker, name string, field *[]T, k kind[T], limit int) {
 	}
 }
 
-func (w *walker) atHand(name string) bool {
+func (w *Walker) atHand(name string) bool {
 	return len(w.children) > 0 && w.children[0].Name == xml.Name{Space: w.space, Local: name}
 }
 
 // fail keeps the first fault, with the path to it.
-func (w *walker) fail(name string, err error) {
+func (w *Walker) fail(name string, err error) {
 	if err != nil && w.err == nil {
 		w.err = pathError{name, err}
 	}
@@ -120,8 +121,8 @@ func (e pathError) Error() string {
 
 func (e pathError) Unwrap() error { return e.err }
 
-// unknown walks over what stands behind all known elements: elements of other namespaces (xs:any ##other, lax).
-func (w *walker) unknown(field *[]rivta.Element) {
+// Unknown walks over what stands behind all known elements: elements of other namespaces (xs:any ##other, lax).
+func (w *Walker) Unknown(field *[]rivta.Element) {
 	if !w.reading {
 		for _, e := range *field {
 			e.Tail = ""
@@ -140,7 +141,7 @@ func (w *walker) unknown(field *[]rivta.Element) {
 	}
 }
 
-func (w *walker) foreign(e rivta.Element) bool { return e.Name.Space != "" && e.Name.Space != w.space }
+func (w *Walker) foreign(e rivta.Element) bool { return e.Name.Space != "" && e.Name.Space != w.space }
 
 // isText tells whether XML can carry all text in the element.
 func isText(e rivta.Element) bool {
@@ -155,15 +156,15 @@ func isText(e rivta.Element) bool {
 }
 
 // readParts reads the children of an element that holds elements only.
-func readParts(e rivta.Element, space string, walk func(*walker)) error {
+func readParts(e rivta.Element, space string, walk func(*Walker)) error {
 	texts := e.Text
 	for _, child := range e.Children {
 		texts += child.Tail
 	}
-	if trim(texts) != "" {
+	if Trim(texts) != "" {
 		return errors.New("text among elements")
 	}
-	w := walker{reading: true, space: space, children: e.Children}
+	w := Walker{reading: true, space: space, children: e.Children}
 	walk(&w)
 	if w.err == nil && len(w.children) > 0 {
 		return errors.New("an element that does not belong here")
@@ -172,28 +173,28 @@ func readParts(e rivta.Element, space string, walk func(*walker)) error {
 }
 
 // writeParts makes an element, yet without a name, that holds elements only.
-func writeParts(space string, walk func(*walker)) (rivta.Element, error) {
-	w := walker{space: space}
+func writeParts(space string, walk func(*Walker)) (rivta.Element, error) {
+	w := Walker{space: space}
 	walk(&w)
 	return rivta.Element{Children: w.children}, w.err
 }
 
-// walkable is a pointer to a type that tells its fields.
-type walkable[T any] interface {
+// Walkable is a pointer to a type that tells its fields.
+type Walkable[T any] interface {
 	*T
-	walk(*walker)
+	Walk(*Walker)
 }
 
-// parts is the kind of a complex type of the core schema.
-func parts[T any, P walkable[T]](name string) kind[T] {
-	return kind[T]{
-		name: xml.Name{Space: Namespace, Local: name},
+// Parts is the kind of a complex type that a namespace's schema declares.
+func Parts[T any, P Walkable[T]](name xml.Name) Kind[T] {
+	return Kind[T]{
+		name: name,
 		read: func(e rivta.Element) (T, error) {
 			var v T
-			err := readParts(e, Namespace, P(&v).walk)
+			err := readParts(e, name.Space, P(&v).Walk)
 			return v, err
 		},
-		write: func(v T) (rivta.Element, error) { return writeParts(Namespace, P(&v).walk) },
+		write: func(v T) (rivta.Element, error) { return writeParts(name.Space, P(&v).Walk) },
 	}
 }
 
@@ -205,7 +206,7 @@ func checkAttrs(e rivta.Element, declared xml.Name) error {
 		case xml.Name{Space: instanceNamespace, Local: "schemaLocation"},
 			xml.Name{Space: instanceNamespace, Local: "noNamespaceSchemaLocation"}:
 		case xml.Name{Space: instanceNamespace, Local: "type"}:
-			if typeName(e, attr.Value) != declared {
+			if TypeName(e, attr.Value) != declared {
 				return errors.New("xsi:type of another type")
 			}
 		default:
@@ -217,9 +218,9 @@ func checkAttrs(e rivta.Element, declared xml.Name) error {
 	return nil
 }
 
-// typeName resolves a name in content. One without a prefix is taken to be of the element's own namespace.
-func typeName(e rivta.Element, text string) xml.Name {
-	prefix, local, ok := strings.Cut(trim(text), ":")
+// TypeName resolves a name in content. One without a prefix is taken to be of the element's own namespace.
+func TypeName(e rivta.Element, text string) xml.Name {
+	prefix, local, ok := strings.Cut(Trim(text), ":")
 	if !ok {
 		return xml.Name{Space: e.Name.Space, Local: prefix}
 	}
@@ -227,5 +228,33 @@ func typeName(e rivta.Element, text string) xml.Name {
 	return xml.Name{Space: space, Local: local}
 }
 
-// trim removes what XML calls white space from both ends.
-func trim(text string) string { return strings.Trim(text, " \t\r\n") }
+// Trim removes what XML calls white space from both ends.
+func Trim(text string) string { return strings.Trim(text, " \t\r\n") }
+
+// Body is a request or an answer of a contract; its direct children are in the contract's own namespace.
+type Body interface{ Walk(*Walker) }
+
+// Encode writes a body as the element of that name. The error says what the schema forbids.
+func Encode(name xml.Name, b Body) (rivta.Element, error) {
+	e, err := writeParts(name.Space, b.Walk)
+	e.Name = name
+	if err != nil {
+		return e, fmt.Errorf("write %s: %w", name.Local, err)
+	}
+	return e, nil
+}
+
+// Decode reads the element of that name. Names in the error are the schema's, never the message's.
+func Decode(name xml.Name, b Body, e rivta.Element) error {
+	err := checkAttrs(e, xml.Name{Space: name.Space, Local: name.Local + "Type"})
+	if err == nil && e.Name != name {
+		err = errors.New("another element")
+	}
+	if err == nil {
+		err = readParts(e, name.Space, b.Walk)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name.Local, err)
+	}
+	return nil
+}
