@@ -65,11 +65,12 @@ func (x *Entry) Walk(w *xsd.Walker) {
 }
 
 func (x *Address) Walk(w *xsd.Walker) {
-	xsd.Maybe(w, "careOf", &x.CareOf, string40())
-	xsd.Maybe(w, "postalAddress1", &x.PostalAddress1, string40())
-	xsd.Maybe(w, "postalAddress2", &x.PostalAddress2, string40())
-	xsd.Maybe(w, "postalCode", &x.PostalCode, postalCode())
-	xsd.Maybe(w, "city", &x.City, string40())
+	line := xsd.Text(w.Type("String40"), 0, 40)
+	xsd.Maybe(w, "careOf", &x.CareOf, line)
+	xsd.Maybe(w, "postalAddress1", &x.PostalAddress1, line)
+	xsd.Maybe(w, "postalAddress2", &x.PostalAddress2, line)
+	xsd.Maybe(w, "postalCode", &x.PostalCode, xsd.Integer(w.Type("PostalCode"), 0, 99999))
+	xsd.Maybe(w, "city", &x.City, line)
 	w.Unknown(&x.Unknown)
 }
 
@@ -85,7 +86,7 @@ func (x *ContactPerson) Walk(w *xsd.Walker) {
 }
 
 func (x *Professional) Walk(w *xsd.Walker) {
-	xsd.One(w, "organizationId", &x.Organization, identity())
+	xsd.One(w, "organizationId", &x.Organization, xsd.Parts[ID](w.Type("IIType")))
 	w.Unknown(&x.Unknown)
 }
 

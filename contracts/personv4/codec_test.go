@@ -251,7 +251,7 @@ func TestIdentities(t *testing.T) {
 		{false, "", "201701012393"},
 		{false, "personnummer", "201701012393"},
 	} {
-		if err := (ID{Root: row.root, Extension: row.extension}).check(); (err == nil) != row.good {
+		if err := (ID{Root: row.root, Extension: row.extension}).Check(); (err == nil) != row.good {
 			t.Errorf("%s %s: %v, want good %v", row.root, row.extension, err, row.good)
 		}
 	}

@@ -16,9 +16,9 @@ var (
 	digitsText = regexp.MustCompile(`^[0-9]{12}$`)
 )
 
-// check judges the form of an identity: an OID with an extension and, for the two types that Skatteverket gives out, twelve
+// Check judges the form of an identity: an OID with an extension and, for the two types that Skatteverket gives out, twelve
 // digits with a date and a check digit. Whether anybody has it, only the register knows.
-func (x ID) check() error {
+func (x ID) Check() error {
 	ok := oidText.MatchString(x.Root) && x.Extension != ""
 	switch x.Root {
 	case RootPersonnummer:

@@ -86,7 +86,7 @@ func (s server) get(ctx context.Context, caller rivta.Caller, request rivta.Elem
 	if err := xsd.Decode(op.Request(), &asked, request); err != nil {
 		return rivta.Reply{}, refused(err)
 	}
-	if err := asked.Person.check(); err != nil {
+	if err := asked.Person.Check(); err != nil {
 		return rivta.Reply{}, refused(err)
 	}
 	record, err := s.service.Get(ctx, caller, asked.Person, s.unrestricted)
@@ -107,7 +107,7 @@ func (s server) update(ctx context.Context, caller rivta.Caller, request rivta.E
 	if err := xsd.Decode(op.Request(), &update, request); err != nil {
 		return rivta.Reply{}, refused(err)
 	}
-	if err := update.check(); err != nil {
+	if err := update.Check(); err != nil {
 		return rivta.Reply{}, refused(err)
 	}
 	result, err := s.service.Update(ctx, caller, update, s.unrestricted)
@@ -115,14 +115,14 @@ func (s server) update(ctx context.Context, caller rivta.Caller, request rivta.E
 		return rivta.Reply{}, err
 	}
 	body, err := xsd.Encode(op.Response(), &changed{result, resultName(s.unrestricted)})
-	return rivta.Reply{Body: body, Outcome: result.outcome()}, err
+	return rivta.Reply{Body: body, Outcome: result.Outcome()}, err
 }
 
-// check judges all identities of an update.
-func (x Update) check() error {
-	err := errors.Join(x.Person.check(), x.Actor.ID.check())
+// Check judges all identities of an update.
+func (x Update) Check() error {
+	err := errors.Join(x.Person.Check(), x.Actor.ID.Check())
 	if x.Actor.Professional != nil {
-		err = errors.Join(err, x.Actor.Professional.Organization.check())
+		err = errors.Join(err, x.Actor.Professional.Organization.Check())
 	}
 	if err != nil {
 		return errIdentity
@@ -130,7 +130,8 @@ func (x Update) check() error {
 	return nil
 }
 
-func (x Result) outcome() string {
+// Outcome is what HandlerConfig.Observe is told of a result.
+func (x Result) Outcome() string {
 	switch {
 	case x.OK:
 		return OutcomeOK

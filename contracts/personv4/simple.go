@@ -12,7 +12,5 @@ func core(local string) xml.Name { return xml.Name{Space: Namespace, Local: loca
 func parts[T any, P xsd.Walkable[T]](name string) xsd.Kind[T] { return xsd.Parts[T, P](core(name)) }
 
 func codedValue() xsd.Kind[string] { return xsd.Text(core("CodedValue"), 0, 40) }
-func string40() xsd.Kind[string]   { return xsd.Text(core("String40"), 0, 40) }
 func string80() xsd.Kind[string]   { return xsd.Text(core("String80"), 0, 80) }
 func timestamp() xsd.Kind[string]  { return xsd.Text(core("Timestamp"), 14, 14) }
-func postalCode() xsd.Kind[int]    { return xsd.Integer(core("PostalCode"), 0, 99999) }

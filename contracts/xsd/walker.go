@@ -95,6 +95,10 @@ func some[T any](w *Walker, name string, field *[]T, k Kind[T], limit int) {
 	}
 }
 
+// Type names a type of the schema that declares the one being walked over. Types that two majors of a schema share name
+// theirs by it.
+func (w *Walker) Type(local string) xml.Name { return xml.Name{Space: w.space, Local: local} }
+
 func (w *Walker) atHand(name string) bool {
 	return len(w.children) > 0 && w.children[0].Name == xml.Name{Space: w.space, Local: name}
 }
