@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"contactsync/contracts"
 )
 
 // maxDrained bounds how much of an oversized request is read and thrown away, so that the caller gets to see the fault
@@ -52,7 +54,10 @@ type Endpoint struct {
 	// the endpoint's own. False when there is no such document.
 	Document func(name string, address func(name string) string) ([]byte, bool)
 	Observe  func(context.Context, Exchange) // nil: nobody is told
-	NewLogID func() string                   // nil: random UUIDs
+	// Lifecycle is told to callers in every answer once the contract has an end. Off answers that it has come.
+	Lifecycle contracts.Lifecycle
+	Off       bool
+	NewLogID  func() string // nil: random UUIDs
 }
 
 // NewHandler serves the endpoints and their WSDLs at their paths, and names the paths at all others. Serve it with mutual TLS.
@@ -69,6 +74,7 @@ func NewHandler(endpoints ...*Endpoint) http.Handler {
 
 // ServeHTTP implements http.Handler.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.announce(w.Header())
 	switch r.Method {
 	case http.MethodPost:
 		e.serveCall(w, r)
@@ -177,6 +183,8 @@ func (e *Endpoint) route(header http.Header, m message) error {
 		return clientFault("VP003", "LogicalAddress is missing or empty")
 	case address != e.LogicalAddress:
 		return clientFault("VP004", "no service at this LogicalAddress")
+	case e.Off:
+		return clientFault("VP004", e.farewell())
 	}
 	return nil
 }
@@ -190,6 +198,10 @@ func (e *Endpoint) accepts(action string) bool {
 func (e *Endpoint) serveDocument(w http.ResponseWriter, r *http.Request) {
 	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
 		http.Error(w, "a client certificate is needed", http.StatusForbidden)
+		return
+	}
+	if e.Off {
+		http.Error(w, e.farewell(), http.StatusGone)
 		return
 	}
 	name, asked := documentIn(r.URL.Query())

@@ -3,6 +3,8 @@ package rivta
 import (
 	"encoding/xml"
 	"fmt"
+
+	"contactsync/contracts"
 )
 
 // Operation is one service interaction (tjänstekontrakt). A contract has exactly one operation, and both have one name.
@@ -10,6 +12,11 @@ type Operation struct {
 	Domain string // such as "strategicresourcemanagement:persons:person"
 	Name   string // such as "GetPersonContactInformation"
 	Major  int    // major version of the contract, not of its domain
+}
+
+// Contract is the operation's contract.
+func (o Operation) Contract() contracts.Contract {
+	return contracts.Contract{Name: o.Name, Major: o.Major}
 }
 
 // Path is where the operation is served. It carries the major version and the profile, never the minor.
