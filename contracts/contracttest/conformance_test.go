@@ -22,15 +22,17 @@ func TestMemoryConforms(t *testing.T) {
 			Entries: []personv4.Entry{{Type: "tel", Unknown: unknown}}}}}
 	protected := personv4.Record{Person: personnummer("199001019802"), ProtectedPerson: true,
 		Entries: []personv4.Entry{contracttest.Mobile()}}
+	registration := personv4.Record{Person: personnummer("197605179816"), ProtectedPopulation: new(true),
+		Entries: []personv4.Entry{contracttest.Mobile()}}
 	deceased := personv4.Record{Person: personnummer("193001019805")}
 	contracttest.Conformance(t, func(t *testing.T) contracttest.Register {
 		person := personv4.Record{Person: personnummer("201701012393")}
-		memory := contracttest.NewMemory([]string{"SE2321000016-SYS1"}, person, rich, protected, deceased)
+		memory := contracttest.NewMemory([]string{"SE2321000016-SYS1"}, person, rich, protected, registration, deceased)
 		memory.Bury(deceased.Person)
 		return contracttest.Register{
-			Handler:        personv4.NewHandler(memory, personv4.HandlerConfig{LogicalAddress: "SE165565594230-1000", Authorizer: memory}),
+			Handler:        memory.Handler("SE165565594230-1000"),
 			LogicalAddress: "SE165565594230-1000", System: "SE2321000016-SYS1", Stranger: "SE2321000016-STR1",
-			Person: person.Person, Rich: rich.Person, Protected: protected.Person, Deceased: deceased.Person,
+			Person: person.Person, Rich: rich.Person, Protected: protected.Person, Registration: registration.Person, Deceased: deceased.Person,
 			Unknown: personnummer("191212121212"),
 		}
 	})

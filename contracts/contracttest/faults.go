@@ -17,7 +17,7 @@ import (
 
 func (r run) stranger(t *testing.T) {
 	for _, restricted := range []bool{false, true} {
-		client := r.served.Client(t, r.Stranger, r.LogicalAddress, restricted)
+		client := r.contract.client(t, r.served, r.Stranger, r.LogicalAddress, restricted)
 		_, err := client.Get(t.Context(), r.Person)
 		wantFault(t, err, rivta.FaultServer, "VP007")
 		_, err = client.Update(t.Context(), Unchanged(r.record(t, r.Person)))
@@ -26,7 +26,7 @@ func (r run) stranger(t *testing.T) {
 }
 
 func (r run) wrongAddress(t *testing.T) {
-	client := r.served.Client(t, r.System, "SE2321000016-0000", false)
+	client := r.contract.client(t, r.served, r.System, "SE2321000016-0000", false)
 	_, err := client.Get(t.Context(), r.Person)
 	wantFault(t, err, rivta.FaultClient, "VP004")
 }
@@ -75,10 +75,10 @@ type call struct {
 }
 
 func (r run) malformedMessages(t *testing.T) {
-	get := personv4.GetOperation(true)
+	get := r.contract.get(true)
 	address := `<a:LogicalAddress xmlns:a="urn:riv:itintegration:registry:1">` + r.LogicalAddress + `</a:LogicalAddress>`
 	asked := fmt.Sprintf(`<g:%s xmlns:g="%s" xmlns:c="%s"><g:personId><c:root>%s</c:root><c:extension>%s</c:extension></g:personId></g:%[1]s>`,
-		get.Name, get.Namespace(), personv4.Namespace, r.Person.Root, r.Person.Extension)
+		get.Name, get.Namespace(), r.contract.namespace, r.Person.Root, r.Person.Extension)
 	other := strings.ReplaceAll(asked, "Unrestricted", "")
 	whole := envelope(address, asked)
 	for _, c := range []call{
@@ -91,7 +91,7 @@ func (r run) malformedMessages(t *testing.T) {
 		{sentence: "an empty body", body: " ", vp: "VP015"},
 		{sentence: "two elements in the body", body: asked + asked, vp: "VP015"},
 		{sentence: "a body of another operation", body: other},
-		{sentence: "a SOAPAction of another operation", actions: []string{`"` + personv4.GetOperation(false).SOAPAction() + `"`}},
+		{sentence: "a SOAPAction of another operation", actions: []string{`"` + r.contract.get(false).SOAPAction() + `"`}},
 		{sentence: "a SOAPAction given twice", actions: []string{`""`, `""`}, vp: "VP015"},
 		{sentence: "no logical address", header: " ", vp: "VP003"},
 		{sentence: "an empty logical address", header: strings.Replace(address, r.LogicalAddress, "", 1), vp: "VP003"},
@@ -162,7 +162,7 @@ func (r run) hugeMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer connection.Close()
-	op := personv4.GetOperation(true)
+	op := r.contract.get(true)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.served.URL+op.Path(),
 		strings.NewReader(strings.Repeat(" ", 12<<20)))
 	if err != nil {
@@ -183,7 +183,7 @@ func (r run) hugeMessage(t *testing.T) {
 
 func (r run) wsdl(t *testing.T) {
 	for _, unrestricted := range []bool{false, true} {
-		for _, op := range []rivta.Operation{personv4.GetOperation(unrestricted), personv4.UpdateOperation(unrestricted)} {
+		for _, op := range []rivta.Operation{r.contract.get(unrestricted), r.contract.update(unrestricted)} {
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.served.URL+op.Path()+"?wsdl", nil)
 			if err != nil {
 				t.Fatal(err)

@@ -3,13 +3,17 @@ package contracttest
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"slices"
 	"sync"
 
+	"contactsync/contracts/personv3"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 )
 
-// Memory is a register without a database. It implements personv4.Service and rivta.Authorizer.
+// Memory is a register without a database. It implements personv4.Service and rivta.Authorizer; V3 is the same register through
+// the major before.
 type Memory struct {
 	mu       sync.Mutex
 	records  map[personv4.ID]personv4.Record
@@ -73,6 +77,32 @@ func (m *Memory) Update(
 ) (personv4.Result, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.replace(update, unrestricted)
+}
+
+// V3 implements personv3.Service on the same records.
+func (m *Memory) V3() MemoryV3 { return MemoryV3{m} }
+
+// MemoryV3 is a Memory as callers of personv3 meet it.
+type MemoryV3 struct{ *Memory }
+
+// Update implements personv3.Service.
+func (m MemoryV3) Update(_ context.Context, _ rivta.Caller, update personv3.Update, unrestricted bool) (personv4.Result, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.replace(update.Over(m.records[update.Person]), unrestricted)
+}
+
+// Handler serves all majors.
+func (m *Memory) Handler(logicalAddress string) http.Handler {
+	config := personv4.HandlerConfig{LogicalAddress: logicalAddress, Authorizer: m}
+	return rivta.NewHandler(slices.Concat(personv4.Endpoints(m, config), personv3.Endpoints(m.V3(), config))...)
+}
+
+func (m *Memory) replace(update personv4.Update, unrestricted bool) (personv4.Result, error) {
+	if !personv3.Portable(update) {
+		return personv4.Result{}, &rivta.Fault{Code: rivta.FaultClient, String: "the update holds more than a record can hold"}
+	}
 	record, known := m.records[update.Person]
 	if code := m.refusal(record, known, update, unrestricted); code != "" {
 		return personv4.Result{Text: "Uppgifterna har inte sparats.", Code: code}, nil

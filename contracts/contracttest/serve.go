@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"contactsync/contracts/personv3"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 	"contactsync/contracts/testca"
@@ -56,14 +57,29 @@ func (s Served) HTTP(t *testing.T, hsaID string) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// Client speaks the contract as a system: the Unrestricted one, or the restricted.
+// Client speaks the newest contract as a system: the Unrestricted one, or the restricted.
 func (s Served) Client(t *testing.T, hsaID, logicalAddress string, restricted bool) *personv4.Client {
 	t.Helper()
-	client, err := personv4.NewClient(personv4.ClientConfig{Restricted: restricted, ClientConfig: rivta.ClientConfig{
-		BaseURL: s.URL, LogicalAddress: logicalAddress, HTTP: s.HTTP(t, hsaID),
-	}})
+	client, err := personv4.NewClient(s.config(t, hsaID, logicalAddress, restricted))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return client
+}
+
+// ClientV3 speaks the major before it.
+func (s Served) ClientV3(t *testing.T, hsaID, logicalAddress string, restricted bool) *personv3.Client {
+	t.Helper()
+	client, err := personv3.NewClient(s.config(t, hsaID, logicalAddress, restricted))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func (s Served) config(t *testing.T, hsaID, logicalAddress string, restricted bool) personv4.ClientConfig {
+	t.Helper()
+	return personv4.ClientConfig{Restricted: restricted, ClientConfig: rivta.ClientConfig{
+		BaseURL: s.URL, LogicalAddress: logicalAddress, HTTP: s.HTTP(t, hsaID),
+	}}
 }

@@ -20,6 +20,7 @@ func TestRegisterConforms(t *testing.T) {
 			Person:         w.id(t, "empty"),
 			Rich:           w.id(t, "contact_persons"),
 			Protected:      w.id(t, "secrecy"),
+			Registration:   w.id(t, "protected_registration"),
 			Deceased:       w.id(t, "deceased"),
 			Unknown:        personv4.ID{Root: personv4.RootPersonnummer, Extension: "201701012393"},
 		}

@@ -31,8 +31,8 @@ func someFaults(now func() time.Time, dialled ...Fault) *Faults {
 }
 
 func someCall(operation rivta.Operation, caller, extension string) call {
-	return call{operation, classOf(operation.Name), rivta.Caller{HSAID: caller},
-		personv4.ID{Root: personv4.RootPersonnummer, Extension: extension}, true}
+	return call{operation: operation, class: classOf(operation.Name), caller: rivta.Caller{HSAID: caller},
+		person: personv4.ID{Root: personv4.RootPersonnummer, Extension: extension}, unrestricted: true}
 }
 
 func someWrite() call { return someCall(personv4.UpdateOperation(true), worker, plantedPerson) }

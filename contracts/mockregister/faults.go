@@ -183,6 +183,8 @@ type call struct {
 	caller       rivta.Caller
 	person       personv4.ID
 	unrestricted bool
+	// over puts an update over the record that it replaces, of a contract that cannot say all that a record holds; nil: it can.
+	over func(stored personv4.Record) personv4.Update
 }
 
 // meets tells whether all filters fit.

@@ -25,7 +25,7 @@ const (
 // line is what is logged of a request, one line each. Nothing in it is text of the caller's own: identities of systems come
 // from certificates, correlation ids are UUIDs, and the texts of faults hold names of the schema only.
 type line struct {
-	operation      string // empty: the request was no call
+	operation      rivta.Operation // zero: the request was no call
 	caller         rivta.Caller
 	outcome, blame string
 	logID          string // empty: no fault
@@ -40,7 +40,8 @@ func (r *Register) write(ctx context.Context, l line) {
 		level = slog.LevelError
 	}
 	r.log.LogAttrs(ctx, level, "register request",
-		slog.String("operation", l.operation),
+		slog.String("operation", l.operation.Name),
+		slog.Int("major", l.operation.Major),
 		slog.String("caller", l.caller.HSAID),
 		slog.String("correlation_id", l.caller.CorrelationID),
 		slog.String("outcome", l.outcome),
@@ -56,7 +57,8 @@ func (r *Register) observe(ctx context.Context, x rivta.Exchange) {
 	if logged, ok := ctx.Value(loggedKey{}).(*bool); ok {
 		*logged = true
 	}
-	l := line{operation: x.Operation.Name, caller: x.Caller, duration: x.Duration}
+	r.old.note(ctx, r, x)
+	l := line{operation: x.Operation, caller: x.Caller, duration: x.Duration}
 	l.outcome, l.blame = judge(x)
 	if x.Fault != nil {
 		l.logID, l.cause = x.Fault.LogID, cmp.Or(causeText(x.Cause), x.Fault.String)

@@ -25,7 +25,7 @@ func (b behindFaults) Get(
 }
 
 func readCall(caller rivta.Caller, id personv4.ID, unrestricted bool) call {
-	return call{personv4.GetOperation(unrestricted), classRead, caller, id, unrestricted}
+	return call{operation: personv4.GetOperation(unrestricted), class: classRead, caller: caller, person: id, unrestricted: unrestricted}
 }
 
 func (b behindFaults) read(ctx context.Context, c call) (*personv4.Record, error) {
@@ -44,7 +44,8 @@ func (b behindFaults) Update(
 }
 
 func writeCall(caller rivta.Caller, update personv4.Update, unrestricted bool) call {
-	return call{personv4.UpdateOperation(unrestricted), classWrite, caller, update.Person, unrestricted}
+	return call{operation: personv4.UpdateOperation(unrestricted), class: classWrite, caller: caller, person: update.Person,
+		unrestricted: unrestricted}
 }
 
 func (b behindFaults) change(ctx context.Context, c call, update personv4.Update) (personv4.Result, error) {
@@ -150,7 +151,7 @@ func (r *Register) tell(c call, a answer) {
 	case c.class == classWrite && !a.result.OK:
 		x.Outcome = personv4.OutcomeError + ":" + a.result.Code
 	}
-	l := line{operation: c.operation.Name, caller: c.caller, cause: causeText(x.Cause)}
+	l := line{operation: c.operation, caller: c.caller, cause: causeText(x.Cause)}
 	l.outcome, l.blame = judge(x)
 	(&passage{a}).amend(&l)
 	r.write(r.faults.life, l)

@@ -15,11 +15,14 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"contactsync/contracts"
+	"contactsync/contracts/personv3"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 )
@@ -40,6 +43,8 @@ type Config struct {
 	Callers        map[string]Rights // by HSA-id
 	// WholeSeconds lets two writes within a second share a version, as the national service may. False: no version is given twice.
 	WholeSeconds bool
+	// Off are the contracts that are no longer served. Only those that have a successor can be.
+	Off []contracts.Contract
 }
 
 // Register serves the contracts over its records. It implements personv4.Service.
@@ -49,8 +54,10 @@ type Register struct {
 	log     *slog.Logger
 	address string
 	callers map[string]Rights
+	off     []contracts.Contract
 	faults  *Faults
 	calls   *callCounts
+	old     *oldCalls
 }
 
 // New checks the configuration and reports all its faults at once. The schema must have been brought up to date by Migrate.
@@ -60,12 +67,13 @@ func New(config Config) (*Register, error) {
 		required(config.Pool != nil, "Pool"),
 		required(config.Now != nil, "Now"),
 		required(config.Log != nil, "Log"),
-		required(config.LogicalAddress != "", "LogicalAddress"))
+		required(config.LogicalAddress != "", "LogicalAddress"),
+		replaceable(config.Off))
 	if err != nil {
 		return nil, err
 	}
 	r := &Register{pool: config.Pool, clock: clock{config.Now, zone, config.WholeSeconds}, log: config.Log, address: config.LogicalAddress,
-		callers: maps.Clone(config.Callers), calls: newCallCounts(config.Now)}
+		callers: maps.Clone(config.Callers), off: slices.Clone(config.Off), calls: newCallCounts(config.Now), old: newOldCalls()}
 	r.faults = newFaults(config.Now, r.knows, r.tell)
 	return r, nil
 }
@@ -82,10 +90,26 @@ func required(given bool, name string) error {
 	return errors.New("mock register: " + name + " is missing")
 }
 
+// replaceable checks that what is switched off has something to move to.
+func replaceable(off []contracts.Contract) error {
+	var faults []error
+	for _, c := range off {
+		if life, ok := contracts.Of(c); !ok || life.Successor == 0 {
+			faults = append(faults, errors.New("mock register: Off names "+c.String()+", which has no successor"))
+		}
+	}
+	return errors.Join(faults...)
+}
+
 // Handler serves all contracts at their paths. It must be served with mutual TLS: the client certificate tells who calls.
 // Dialled faults meet the calls here; Get and Update of the Register itself know none.
 func (r *Register) Handler() http.Handler {
-	endpoints := personv4.Endpoints(behindFaults{r}, personv4.HandlerConfig{LogicalAddress: r.address, Authorizer: r, Observe: r.observe})
+	config := personv4.HandlerConfig{LogicalAddress: r.address, Authorizer: r, Observe: r.observe}
+	endpoints := slices.Concat(personv4.Endpoints(behindFaults{r}, config), personv3.Endpoints(throughV3{behindFaults{r}}, config))
+	for _, e := range endpoints {
+		e.Lifecycle, _ = contracts.Of(e.Operation.Contract())
+		e.Off = slices.Contains(r.off, e.Operation.Contract())
+	}
 	return r.counted(endpoints, interfered(r.logOthers(rivta.NewHandler(endpoints...))))
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"contactsync/contracts/personv3"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 )
@@ -57,13 +58,16 @@ func (r *Register) Update(
 // change carries out a call of any contract that replaces one record.
 func (r *Register) change(ctx context.Context, c call, update personv4.Update) (personv4.Result, error) {
 	unrestricted := c.unrestricted
+	if !personv3.Portable(update) {
+		return personv4.Result{}, unstorable()
+	}
 	if update.VersionToUpdate == "" {
 		return r.refuse(ctx, update, unrestricted, versionMissing())
 	}
 	if optsOut(update) && !mayNotify(update.Entries) {
 		return r.refuse(ctx, update, unrestricted, optoutNeedsNotification())
 	}
-	record, err := r.replace(ctx, update, unrestricted)
+	record, err := r.replace(ctx, c, update)
 	if errors.Is(err, errNoVersion) {
 		return r.refuse(ctx, update, unrestricted, staleVersion())
 	}
@@ -76,18 +80,52 @@ func (r *Register) change(ctx context.Context, c call, update personv4.Update) (
 	return personv4.Result{OK: true, Record: record}, nil
 }
 
-// replace carries out the update, or returns pgx.ErrNoRows. One statement judges and writes, so that of two updates of the
-// same version only one can succeed.
-func (r *Register) replace(
-	ctx context.Context, update personv4.Update, unrestricted bool,
-) (*personv4.Record, error) {
-	// The version is the time of the change, not of the wait for a connection before it: others believe that when its second is
-	// over, nothing more comes under it.
+// replace carries out the update, or returns pgx.ErrNoRows. Of two updates of the same version only one can succeed.
+func (r *Register) replace(ctx context.Context, c call, update personv4.Update) (*personv4.Record, error) {
 	conn, err := r.pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Release()
+	if c.over == nil {
+		return r.overwrite(ctx, conn, update, c.unrestricted)
+	}
+	var record *personv4.Record
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		stored, err := lock(ctx, tx, update)
+		if err != nil {
+			return err
+		}
+		record, err = r.overwrite(ctx, tx, c.over(*stored), c.unrestricted)
+		return err
+	})
+	return record, err
+}
+
+// queryer is a connection, or a transaction on it.
+type queryer interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// lock reads the record that the update is of, which nobody else replaces before the transaction is over. Where versions can be
+// given twice, it need not be the record that the update's caller read.
+func lock(ctx context.Context, tx queryer, update personv4.Update) (*personv4.Record, error) {
+	p := person{id: update.Person, version: update.VersionToUpdate}
+	err := tx.QueryRow(ctx, `
+		select content from register.persons where root = $1 and extension = $2 and version = $3 for update`,
+		p.id.Root, p.id.Extension, p.version).Scan(&p.content)
+	if err != nil {
+		return nil, err
+	}
+	return p.record()
+}
+
+// overwrite judges and writes in one statement.
+func (r *Register) overwrite(
+	ctx context.Context, at queryer, update personv4.Update, unrestricted bool,
+) (*personv4.Record, error) {
+	// The version is the time of the change, not of the wait for a connection or a lock before it: others believe that when its
+	// second is over, nothing more comes under it.
 	next, err := r.clock.nextVersion(update.VersionToUpdate)
 	if err != nil {
 		return nil, err
@@ -98,7 +136,7 @@ func (r *Register) replace(
 		return nil, unstorable()
 	}
 	var protectedPopulation bool
-	err = conn.QueryRow(ctx, `
+	err = at.QueryRow(ctx, `
 		update register.persons set version = $4, content = $5
 		where root = $1 and extension = $2 and version = $3
 			and not deceased and ($6 or not protected_person and not protected_population)
@@ -114,7 +152,7 @@ func (r *Register) replace(
 const maxContent = 512 << 10
 
 // unstorable is the fault for an update that is valid by the schema and yet becomes no record: it is too large, or its
-// further elements are of the core namespace, which a record cannot have.
+// further elements are of a namespace that one of the majors knows, so that not all could show the record and write it back.
 func unstorable() *rivta.Fault {
 	return &rivta.Fault{Code: rivta.FaultClient, String: "the update holds more than a record can hold"}
 }
