@@ -1,4 +1,4 @@
-package personv4_test
+package contracttest_test
 
 import (
 	"os"
@@ -20,19 +20,36 @@ const (
 // TestForeignStack has zeep, a SOAP stack that is not ours, generate its client from what we serve, and use it.
 func TestForeignStack(t *testing.T) {
 	t.Parallel()
+	for _, major := range []string{"3", "4"} {
+		t.Run("major "+major, func(t *testing.T) {
+			t.Parallel()
+			testForeignStack(t, major)
+		})
+	}
+}
+
+func testForeignStack(t *testing.T, major string) {
 	python := zeepPython(t)
 	person := personv4.ID{Root: personv4.RootPersonnummer, Extension: "201701012393"}
 	memory := contracttest.NewMemory([]string{system}, personv4.Record{Person: person,
-		Entries: []personv4.Entry{{Type: "mail", Value: new("tove@example.se")}}})
-	served := contracttest.Serve(t, personv4.NewHandler(memory,
-		personv4.HandlerConfig{LogicalAddress: address, Authorizer: memory}))
+		Entries: []personv4.Entry{{Type: "mail", Value: new("tove@example.se"), DigitalNotification: new(true)}}})
+	served := contracttest.Serve(t, memory.Handler(address))
 	ca, cert, key := writeCertificates(t, served)
 	command := exec.CommandContext(t.Context(), python, "../../testdata/contracts/zeep_client.py",
-		served.URL, ca, cert, key, address, person.Extension)
+		served.URL, ca, cert, key, address, person.Extension, major)
 	command.Stderr = os.Stderr
 	output, err := command.Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, output)
+	}
+	// What there is of notification afterwards: of what major 4 wrote all, of what major 3 wrote the one that it did not see.
+	record, err := served.Client(t, system, address, false).Get(t.Context(), person)
+	if err != nil || len(record.Entries) != 2 {
+		t.Fatalf("error %v, or not two entries", err)
+	}
+	kept, added := record.Entries[0].DigitalNotification, record.Entries[1].DigitalNotification
+	if kept == nil || !*kept || (added != nil) != (major == "4") {
+		t.Error("notification was lost, or came from nowhere")
 	}
 	want := `read 20261123120001 ['tove@example.se']
 written OK
