@@ -58,6 +58,7 @@ func newDevServices(ctx context.Context, stack *devstack.Stack, log *slog.Logger
 	if s.register, err = s.newRegister(ctx); err != nil {
 		return nil, err
 	}
+	s.metrics.MustRegister(newDeprecatedCalls(s.register))
 	s.worker, err = s.newWorker(ctx)
 	return s, err
 }

@@ -28,10 +28,11 @@ func runRegister(ctx context.Context, c config.Register, logTo io.Writer) error 
 		return err
 	}
 	r, err := mockregister.New(mockregister.Config{Pool: p.pool, Now: p.clock.Now, Log: p.log, LogicalAddress: c.LogicalAddress, Callers: c.Callers,
-		WholeSeconds: c.WholeSeconds})
+		WholeSeconds: c.WholeSeconds, Off: c.Off})
 	if err != nil {
 		return err
 	}
+	p.metrics.MustRegister(newDeprecatedCalls(r))
 	if c.Admin != "" {
 		admin, err := p.listen(c.Admin, "REGISTER_ADMIN_LISTEN")
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"contactsync/consent/contact"
 	"contactsync/consent/portal"
 	"contactsync/consent/stream"
+	"contactsync/contracts"
 	"contactsync/contracts/mockregister"
 	"contactsync/sync/register"
 )
@@ -270,6 +271,7 @@ type Register struct {
 	TLS            *tls.Config
 	Callers        map[string]mockregister.Rights
 	WholeSeconds   bool
+	Off            []contracts.Contract
 }
 
 // ReadRegister reads the mock register's variables; the reader has the faults.
@@ -285,7 +287,24 @@ func ReadRegister(r *Reader) Register {
 	c.Callers = readCallers(r)
 	c.WholeSeconds = r.Choice(Variable{Name: "REGISTER_VERSIONS", Default: "unique",
 		Meaning: "unique: none is given twice; seconds: two writes within a second may share one, as at the national service"}, "unique", "seconds") == "seconds"
+	c.Off = readOff(r)
 	return c
+}
+
+// readOff: nothing goes off by itself when its date comes, which may be a holiday. Somebody looks who still calls, and says so.
+func readOff(r *Reader) []contracts.Contract {
+	v := Variable{Name: "REGISTER_OFF", Optional: true,
+		Meaning: "deprecated contracts that are no longer served, such as GetPersonContactInformation/3, separated by commas"}
+	var off []contracts.Contract
+	for _, item := range r.List(v) {
+		c, err := contracts.ParseContract(item)
+		if life, ok := contracts.Of(c); err != nil || !ok || life.Successor == 0 {
+			r.Faultf(v, "names %q, which is no deprecated contract with its major, such as GetPersonContactInformation/3", item)
+			continue
+		}
+		off = append(off, c)
+	}
+	return off
 }
 
 func readCallers(r *Reader) map[string]mockregister.Rights {
