@@ -2,6 +2,7 @@ package rivta
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,11 +24,12 @@ type Doer interface {
 	Do(*http.Request) (*http.Response, error)
 }
 
-// ClientConfig is what a Client needs; all fields are required.
+// ClientConfig is what a Client needs; all fields but MaxAnswer are required.
 type ClientConfig struct {
 	BaseURL        string // https://host:port, without a path
 	LogicalAddress string // HSA-id of the organisation that is addressed
 	HTTP           Doer   // presents the client certificate; may send a body again, which it gets from Request.GetBody
+	MaxAnswer      int64  // bytes that an answer may have; 0: 4 MiB
 }
 
 // Client calls operations. It never repeats a call by itself.
@@ -46,6 +48,7 @@ func NewClient(config ClientConfig) (*Client, error) {
 	if config.HTTP == nil {
 		faults = append(faults, errors.New("HTTP is missing"))
 	}
+	config.MaxAnswer = cmp.Or(config.MaxAnswer, maxAnswer)
 	return &Client{config}, errors.Join(faults...)
 }
 
@@ -72,11 +75,11 @@ func (c *Client) Call(ctx context.Context, op Operation, body Element) (Element,
 		return Element{}, fmt.Errorf("call %s: %w", op.Name, withoutURL(err))
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	text, err := io.ReadAll(io.LimitReader(response.Body, c.config.MaxAnswer+1))
 	if err != nil {
 		return Element{}, fmt.Errorf("read answer of %s: %w", op.Name, err)
 	}
-	return answer(op, response, text)
+	return c.answer(op, response, text)
 }
 
 func (c *Client) request(ctx context.Context, op Operation, body Element) (*http.Request, error) {
@@ -101,14 +104,14 @@ func withoutURL(err error) error {
 }
 
 // answer judges what came back. Only statuses 200 and 500 carry SOAP.
-func answer(op Operation, response *http.Response, text []byte) (Element, error) {
+func (c *Client) answer(op Operation, response *http.Response, text []byte) (Element, error) {
 	status := func(reason string) (Element, error) {
 		return Element{}, &StatusError{response.StatusCode, retryAfter(response.Header), reason}
 	}
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusInternalServerError {
 		return status("the answer is not SOAP")
 	}
-	root, err := Parse(bytes.NewReader(text), Limits{Bytes: maxAnswer, Depth: maxDepth})
+	root, err := Parse(bytes.NewReader(text), Limits{Bytes: c.config.MaxAnswer, Depth: maxDepth})
 	if err != nil {
 		return status(err.Error())
 	}

@@ -1,11 +1,14 @@
 package xsd
 
 import (
+	"encoding/base64"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -96,6 +99,52 @@ func Date() Kind[string] {
 		return s, nil
 	}
 	return Simple(schema("date"), parse, func(s string) string { return s })
+}
+
+// timeText is the form of the time in xs:dateTime.
+var timeText = regexp.MustCompile(`^(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?|24:00:00(?:\.0+)?)(Z|[+-][0-9:]{5})?$`)
+
+// DateTime keeps a date with a time as written.
+func DateTime() Kind[string] {
+	parse := func(s string) (string, error) {
+		s = Trim(s)
+		day, clock, _ := strings.Cut(s, "T")
+		zone := timeText.FindStringSubmatch(clock)
+		if zone == nil {
+			return s, errors.New("not a date with a time")
+		}
+		if _, err := Date().read(rivta.Element{Text: day + zone[1]}); err != nil {
+			return s, errors.New("not a date with a time")
+		}
+		return s, nil
+	}
+	return Simple(schema("dateTime"), parse, func(s string) string { return s })
+}
+
+// Base64 keeps xs:base64Binary as written.
+func Base64() Kind[string] {
+	parse := func(s string) (string, error) {
+		bare := strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "").Replace(s)
+		if _, err := base64.StdEncoding.Strict().DecodeString(bare); err != nil {
+			return s, errors.New("not in base 64")
+		}
+		return s, nil
+	}
+	return Simple(schema("base64Binary"), parse, func(s string) string { return s })
+}
+
+// AnyURI keeps xs:anyURI as written. The standard lets nearly every text be one.
+func AnyURI() Kind[string] { return Text(schema("anyURI"), 0, unbounded) }
+
+// Enumeration is a string that is one of a few.
+func Enumeration(name xml.Name, values ...string) Kind[string] {
+	parse := func(s string) (string, error) {
+		if !slices.Contains(values, s) {
+			return s, errors.New("not one of " + strings.Join(values, ", "))
+		}
+		return s, nil
+	}
+	return Simple(name, parse, func(s string) string { return s })
 }
 
 // IsDay tells whether three numbers name a day. There is no year 0.

@@ -74,6 +74,14 @@ func MaybeText(w *Walker, name string, field *string, k Kind[string]) {
 // Many walks over an element that may be repeated.
 func Many[T any](w *Walker, name string, field *[]T, k Kind[T]) { some(w, name, field, k, -1) }
 
+// OneOrMore is Many of which one must be there.
+func OneOrMore[T any](w *Walker, name string, field *[]T, k Kind[T]) {
+	Many(w, name, field, k)
+	if len(*field) == 0 {
+		w.fail(name, errors.New("missing or out of place"))
+	}
+}
+
 // some walks over at most limit elements of that name; a negative limit is none.
 func some[T any](w *Walker, name string, field *[]T, k Kind[T], limit int) {
 	if !w.reading {
