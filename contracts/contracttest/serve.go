@@ -21,7 +21,7 @@ type Served struct {
 }
 
 // Serve puts the handler behind mutual TLS.
-func Serve(t *testing.T, handler http.Handler) Served {
+func Serve(t testing.TB, handler http.Handler) Served {
 	t.Helper()
 	ca, err := testca.New(time.Now())
 	if err != nil {
@@ -42,7 +42,7 @@ func Serve(t *testing.T, handler http.Handler) Served {
 }
 
 // HTTP is a client with the certificate of a system; an empty HSA-id leaves SERIALNUMBER out.
-func (s Served) HTTP(t *testing.T, hsaID string) *http.Client {
+func (s Served) HTTP(t testing.TB, hsaID string) *http.Client {
 	t.Helper()
 	certPEM, keyPEM, err := s.CA.Issue("system", hsaID)
 	if err != nil {
@@ -58,7 +58,7 @@ func (s Served) HTTP(t *testing.T, hsaID string) *http.Client {
 }
 
 // Client speaks the newest contract as a system: the Unrestricted one, or the restricted.
-func (s Served) Client(t *testing.T, hsaID, logicalAddress string, restricted bool) *personv4.Client {
+func (s Served) Client(t testing.TB, hsaID, logicalAddress string, restricted bool) *personv4.Client {
 	t.Helper()
 	client, err := personv4.NewClient(s.config(t, hsaID, logicalAddress, restricted))
 	if err != nil {
@@ -68,7 +68,7 @@ func (s Served) Client(t *testing.T, hsaID, logicalAddress string, restricted bo
 }
 
 // ClientV3 speaks the major before it.
-func (s Served) ClientV3(t *testing.T, hsaID, logicalAddress string, restricted bool) *personv3.Client {
+func (s Served) ClientV3(t testing.TB, hsaID, logicalAddress string, restricted bool) *personv3.Client {
 	t.Helper()
 	client, err := personv3.NewClient(s.config(t, hsaID, logicalAddress, restricted))
 	if err != nil {
@@ -77,7 +77,7 @@ func (s Served) ClientV3(t *testing.T, hsaID, logicalAddress string, restricted 
 	return client
 }
 
-func (s Served) config(t *testing.T, hsaID, logicalAddress string, restricted bool) personv4.ClientConfig {
+func (s Served) config(t testing.TB, hsaID, logicalAddress string, restricted bool) personv4.ClientConfig {
 	t.Helper()
 	return personv4.ClientConfig{Restricted: restricted, ClientConfig: rivta.ClientConfig{
 		BaseURL: s.URL, LogicalAddress: logicalAddress, HTTP: s.HTTP(t, hsaID),

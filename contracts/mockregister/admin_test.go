@@ -182,7 +182,7 @@ func TestAdminPutsTestPersonsBack(t *testing.T) {
 	for state := range s.persons {
 		versions[state] = s.stands(t, state).Version
 	}
-	s.answers(t, "POST", "/persons/reset", "", 200, `{"persons":12}`)
+	s.answers(t, "POST", "/persons/reset", "", 200, `{"persons":24}`)
 	for state := range s.persons {
 		after := s.stands(t, state)
 		if after.Version <= versions[state] {
@@ -193,7 +193,7 @@ func TestAdminPutsTestPersonsBack(t *testing.T) {
 		}
 	}
 	must(s.client(t).Update(t.Context(), withMobile(s.stands(t, "empty"), newNumber)))(t)
-	s.answers(t, "POST", "/persons/reset", "", 200, `{"persons":12}`)
+	s.answers(t, "POST", "/persons/reset", "", 200, `{"persons":24}`)
 	if s.record(t, "empty").Version != s.stands(t, "empty").Version {
 		t.Error("reads lag behind the reset")
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 )
@@ -16,9 +17,10 @@ type carry func(context.Context) answer
 
 // answer is what becomes of a call.
 type answer struct {
-	record *personv4.Record // of a read
-	result personv4.Result  // of a write
-	err    error
+	record  *personv4.Record         // of a read
+	persons []personprofilev5.Answer // of a bulk read
+	result  personv4.Result          // of a write
+	err     error
 
 	cut        bool          // nothing is sent, and the connection is closed
 	status     int           // HTTP status that is sent instead; 0: none
@@ -112,10 +114,32 @@ func (f *Faults) release() {
 
 // lagging shows a record as it was before.
 func (f *Faults) lagging(ctx context.Context, d *dialled, c call, next carry) answer {
+	if c.persons != nil {
+		return f.laggingPersons(d, next(ctx))
+	}
 	old, ok := f.past.before(c.person, time.Duration(d.Duration), f.now())
 	if !ok { // its time ran out since it was looked for
 		return next(ctx)
 	}
 	record, err := old.shown(c.unrestricted)
 	return answer{record: record, err: err}
+}
+
+// laggingPersons shows contact details as they were before, where the answer holds any. All else no contract can change.
+func (f *Faults) laggingPersons(d *dialled, a answer) answer {
+	for _, answered := range a.persons {
+		if answered.Person == nil || answered.Person.Version == "" {
+			continue
+		}
+		old, ok := f.past.before(answered.Person.ID, time.Duration(d.Duration), f.now())
+		if !ok {
+			continue
+		}
+		record, err := old.record()
+		if err != nil {
+			return answer{err: err}
+		}
+		setContacts(answered.Person, *record)
+	}
+	return a
 }

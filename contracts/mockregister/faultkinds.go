@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"time"
 
+	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
 )
 
@@ -85,7 +86,7 @@ type Fault struct {
 	Kind      Kind   `json:"kind"`
 	Contract  string `json:"contract,omitempty"`  // such as UpdatePersonContactInformationUnrestricted
 	Operation string `json:"operation,omitempty"` // read or write
-	Person    string `json:"person,omitempty"`    // extension of the identity
+	Person    string `json:"person,omitempty"`    // extension of the identity; a bulk call is hit if it asks for it among others
 	Caller    string `json:"caller,omitempty"`    // HSA-id
 	Count     int    `json:"count,omitempty"`     // how many calls are hit; 0: all
 	// Probability is that of each call; nil means 1. The draws of one seed are always the same.
@@ -195,7 +196,7 @@ func agree(a, b string) bool { return a == "" || b == "" || a == b }
 func classOf(contract string) string {
 	for _, unrestricted := range []bool{false, true} {
 		switch contract {
-		case personv4.GetOperation(unrestricted).Name:
+		case personv4.GetOperation(unrestricted).Name, personprofilev5.Operation(unrestricted).Name:
 			return classRead
 		case personv4.UpdateOperation(unrestricted).Name:
 			return classWrite

@@ -185,13 +185,20 @@ type call struct {
 	unrestricted bool
 	// over puts an update over the record that it replaces, of a contract that cannot say all that a record holds; nil: it can.
 	over func(stored personv4.Record) personv4.Update
+	persons      []personv4.ID // of a bulk call: all whom it is about; person is zero then
+}
+
+// isAbout tells whether the call is about the person with this identity.
+func (c call) isAbout(extension string) bool {
+	return c.person.Extension == extension ||
+		slices.ContainsFunc(c.persons, func(id personv4.ID) bool { return id.Extension == extension })
 }
 
 // meets tells whether all filters fit.
 func (d *dialled) meets(c call) bool {
 	return agree(d.rule.only, c.class) && agree(d.Operation, c.class) &&
 		(d.Contract == "" || d.Contract == c.operation.Name) &&
-		(d.Person == "" || d.Person == c.person.Extension) &&
+		(d.Person == "" || c.isAbout(d.Person)) &&
 		(d.Caller == "" || d.Caller == c.caller.HSAID)
 }
 
@@ -242,8 +249,10 @@ func (f *Faults) due(d *dialled, c call) bool {
 	case KindRate:
 		return !d.letThrough(c.caller.HSAID, f.now())
 	case KindReadLag:
-		_, ok := f.past.before(c.person, time.Duration(d.Duration), f.now())
-		return ok
+		return slices.ContainsFunc(append(c.persons[:len(c.persons):len(c.persons)], c.person), func(id personv4.ID) bool {
+			_, ok := f.past.before(id, time.Duration(d.Duration), f.now())
+			return ok
+		})
 	case KindLateWrite, KindDuplicate:
 		return f.pending < maxPending
 	}

@@ -1,4 +1,4 @@
 -- Who may do what here. Run after every migration; before it, everything is taken back. Everybody else comes by the contracts.
 grant usage on schema register to contactsync_register;
-grant select on register.schema_version, register.guardianships to contactsync_register;
+grant select on register.schema_version, register.guardianships, register.parents, register.linked_identities to contactsync_register;
 grant select, update on register.persons to contactsync_register;

@@ -2,8 +2,11 @@ package mockregister
 
 import (
 	"encoding/xml"
+	"fmt"
+	"slices"
 	"time"
 
+	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 )
@@ -24,10 +27,28 @@ const (
 // seedPerson is a person as it is put into an empty register.
 type seedPerson struct {
 	TestPerson
-	deceased            bool
 	secrecy             bool // sekretessmarkering
 	protectedPopulation bool // skyddad folkbokföring
 	content             personv4.Record
+	deregistration      string // Skatteverket's code; empty: none
+	deregisteredOn      *time.Time
+	particulars         *personprofilev5.Person // what a profile tells that cannot be invented from name and identity; nil: nothing
+}
+
+func (p seedPerson) deceased() bool { return p.deregistration == personprofilev5.Deceased }
+
+// profile is the particulars as stored.
+func (p seedPerson) profile() (string, error) {
+	if p.particulars == nil {
+		return "", nil
+	}
+	x := *p.particulars
+	x.ID = personv4.ID{Root: p.Root, Extension: p.Extension}
+	text, err := personprofilev5.MarshalPerson(x)
+	if err != nil {
+		return "", fmt.Errorf("encode person: %w", err)
+	}
+	return string(text), nil
 }
 
 // record is the content as a whole record, for stored.
@@ -41,14 +62,15 @@ func (p seedPerson) record(version string) personv4.Record {
 
 // namedPersons are the persons with a name of their own, one for each state. Children are as old as they should be today.
 func namedPersons(today time.Time) []seedPerson {
-	return append(withRecords(), []seedPerson{
-		{TestPerson: adult("Disa Testsson", "deceased", 1941, 982), deceased: true, content: bothChannels()},
+	return slices.Concat(withRecords(), []seedPerson{
+		{TestPerson: adult("Disa Testsson", "deceased", 1941, 982), content: bothChannels(),
+			deregistration: personprofilev5.Deceased, deregisteredOn: new(time.Date(2024, time.January, 9, 0, 0, 0, 0, time.UTC))},
 		{TestPerson: child("Barn Testsson", "child_under_13", today.AddDate(-9, 0, 0))},
 		{TestPerson: adult("Vera Testsson", "guardian", 1985, 982)},
 		{TestPerson: child("Ung Testsson", "child_13", today.AddDate(-14, 0, 0))},
 		{TestPerson: TestPerson{"Sam Ordningsson", "coordination_number", personv4.RootSamordningsnummer,
 			samordningsnummer(birthday(1979), 983)}},
-	}...)
+	}, withFamilies(today), withChanges())
 }
 
 func withRecords() []seedPerson {

@@ -9,12 +9,13 @@ import (
 	"strings"
 	"time"
 
+	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 )
 
 // behindFaults is the register as callers meet it: each call goes through the faults that are dialled. It implements
-// personv4.Service.
+// personv4.Service and personprofilev5.Service.
 type behindFaults struct{ *Register }
 
 // Get implements personv4.Service.
@@ -56,6 +57,18 @@ func (b behindFaults) change(ctx context.Context, c call, update personv4.Update
 		return answer{result: result, err: err}
 	})
 	return a.result, a.err
+}
+
+// Persons implements personprofilev5.Service.
+func (b behindFaults) Persons(
+	ctx context.Context, caller rivta.Caller, query personprofilev5.Query,
+) ([]personprofilev5.Answer, error) {
+	c := bulkCall(caller, query)
+	a := b.pass(ctx, c, func(ctx context.Context) answer {
+		persons, err := b.Register.persons(ctx, c, query)
+		return answer{persons: persons, err: err}
+	})
+	return a.persons, a.err
 }
 
 func (b behindFaults) pass(ctx context.Context, c call, do carry) answer {
@@ -146,6 +159,8 @@ func (r *Register) tell(c call, a answer) {
 		x.Fault = fault
 	case a.err != nil:
 		x.Fault, x.Cause = &rivta.Fault{Code: rivta.FaultServer}, a.err
+	case c.persons != nil:
+		x.Outcome = personprofilev5.Outcome(a.persons)
 	case c.class == classRead && a.record == nil:
 		x.Outcome = personv4.OutcomeNoRecord
 	case c.class == classWrite && !a.result.OK:

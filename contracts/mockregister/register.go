@@ -5,8 +5,8 @@
 // service: whom a call comes from and what it may do is a table given by the configuration, and nobody's name, address or
 // family is real.
 //
-// Start with Config and New. Get and Update are the contract's rules, clock counts the versions, Seed invents the people.
-// Faults are what can be dialled to go wrong on the way to Get and Update, Admin is the listener to dial them on.
+// Start with Config and New. Get, Update and Persons are the contracts' rules, clock counts the versions, Seed invents the people.
+// Faults are what can be dialled to go wrong on the way to them, Admin is the listener to dial them on.
 package mockregister
 
 import (
@@ -22,6 +22,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"contactsync/contracts"
+	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv3"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
@@ -47,7 +48,7 @@ type Config struct {
 	Off []contracts.Contract
 }
 
-// Register serves the contracts over its records. It implements personv4.Service.
+// Register serves the contracts over its records. It implements personv4.Service and personprofilev5.Service.
 type Register struct {
 	pool    *pgxpool.Pool
 	clock   clock
@@ -102,10 +103,11 @@ func replaceable(off []contracts.Contract) error {
 }
 
 // Handler serves all contracts at their paths. It must be served with mutual TLS: the client certificate tells who calls.
-// Dialled faults meet the calls here; Get and Update of the Register itself know none.
+// Dialled faults meet the calls here; Get, Update and Persons of the Register itself know none.
 func (r *Register) Handler() http.Handler {
 	config := personv4.HandlerConfig{LogicalAddress: r.address, Authorizer: r, Observe: r.observe}
-	endpoints := slices.Concat(personv4.Endpoints(behindFaults{r}, config), personv3.Endpoints(throughV3{behindFaults{r}}, config))
+	endpoints := slices.Concat(personv4.Endpoints(behindFaults{r}, config), personv3.Endpoints(throughV3{behindFaults{r}}, config),
+		personprofilev5.Endpoints(behindFaults{r}, config))
 	for _, e := range endpoints {
 		e.Lifecycle, _ = contracts.Of(e.Operation.Contract())
 		e.Off = slices.Contains(r.off, e.Operation.Contract())

@@ -51,13 +51,13 @@ func (r *Register) fill(ctx context.Context, tx pgx.Tx, generated int) error {
 	if err := r.copyPersons(ctx, tx, named, generated); err != nil {
 		return err
 	}
-	return insertGuardianships(ctx, tx, named)
+	return relate(ctx, tx, named)
 }
 
 // copyPersons streams, so that millions of generated persons need no memory.
 func (r *Register) copyPersons(ctx context.Context, tx pgx.Tx, named []seedPerson, generated int) error {
 	columns := []string{"root", "extension", "name", "state", "deceased", "protected_person", "protected_population",
-		"version", "content"}
+		"version", "content", "deregistration", "deregistered_on", "particulars"}
 	next, stop := iter.Pull(everybody(named, generated))
 	defer stop()
 	version := r.clock.wall()
@@ -67,7 +67,9 @@ func (r *Register) copyPersons(ctx context.Context, tx pgx.Tx, named []seedPerso
 			return nil, nil
 		}
 		content, err := stored(p.record(version))
-		return []any{p.Root, p.Extension, p.Name, p.State, p.deceased, p.secrecy, p.protectedPopulation, version, content}, err
+		particulars, err2 := p.profile()
+		return []any{p.Root, p.Extension, p.Name, p.State, p.deceased(), p.secrecy, p.protectedPopulation, version, content,
+			p.deregistration, p.deregisteredOn, particulars}, errors.Join(err, err2)
 	})
 	copied, err := tx.CopyFrom(ctx, pgx.Identifier{"register", "persons"}, columns, source)
 	if err == nil && copied != int64(len(named)+generated) {
@@ -109,16 +111,32 @@ func generatedPerson(number string, n int) seedPerson {
 	return seedPerson{TestPerson: TestPerson{name, StateGenerated, personv4.RootPersonnummer, number}}
 }
 
-func insertGuardianships(ctx context.Context, tx pgx.Tx, named []seedPerson) error {
-	byState := map[string]TestPerson{}
+// relate makes families of the named persons, and links identities.
+func relate(ctx context.Context, tx pgx.Tx, named []seedPerson) error {
+	of := map[string]TestPerson{}
 	for _, p := range named {
-		byState[p.State] = p.TestPerson
+		of[p.State] = p.TestPerson
 	}
-	child, guardian := byState["child_under_13"], byState["guardian"]
-	_, err := tx.Exec(ctx, `
-		insert into register.guardianships (child_root, child_extension, guardian_root, guardian_extension)
-		values ($1, $2, $3, $4)`, child.Root, child.Extension, guardian.Root, guardian.Extension)
-	return err
+	batch := &pgx.Batch{}
+	for _, x := range custodies() {
+		child, guardian := of[x.child], of[x.adult]
+		batch.Queue(`
+			insert into register.guardianships (child_root, child_extension, guardian_root, guardian_extension, since)
+			values ($1, $2, $3, $4, $5)`, child.Root, child.Extension, guardian.Root, guardian.Extension, bornOn(child.Extension))
+	}
+	for _, x := range parenthoods() {
+		child, parent := of[x.child], of[x.adult]
+		batch.Queue(`
+			insert into register.parents (child_root, child_extension, parent_root, parent_extension, kind)
+			values ($1, $2, $3, $4, $5)`, child.Root, child.Extension, parent.Root, parent.Extension, x.kind)
+	}
+	for _, x := range replacements() {
+		old, primary := of[x.old], of[x.primary]
+		batch.Queue(`
+			insert into register.linked_identities (root, extension, primary_root, primary_extension, replaced_on)
+			values ($1, $2, $3, $4, $5)`, old.Root, old.Extension, primary.Root, primary.Extension, x.on)
+	}
+	return tx.SendBatch(ctx, batch).Close()
 }
 
 func (r *Register) testPersons(ctx context.Context) ([]TestPerson, error) {

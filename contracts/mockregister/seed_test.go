@@ -43,6 +43,9 @@ func TestSeedHasEveryState(t *testing.T) {
 	}
 	want := []string{"empty", "both_channels", "staff_entries", "contact_persons", "paper_opt_out", "secrecy",
 		"protected_registration", "deceased", "child_under_13", "guardian", "child_13", "coordination_number",
+		"guardian_of_two", "second_guardian", "elder_sibling", "younger_sibling", "protected_guardian", "child_of_protected_guardian",
+		"guardian_of_protected_child", "protected_child", "replaced_coordination_number", "replacing_personal_number", "emigrated",
+		"many_names",
 		"generated", "generated", "generated"}
 	if diff := cmp.Diff(want, states); diff != "" {
 		t.Errorf("states (-want +got):\n%s", diff)
@@ -77,7 +80,8 @@ func faultOf(p TestPerson, now time.Time) string {
 		}
 		sum += d
 	}
-	ages := map[string][2]int{"child_under_13": {0, 12}, "child_13": {13, 17}}
+	ages := map[string][2]int{"child_under_13": {0, 12}, "child_13": {13, 17}, "elder_sibling": {0, 12}, "younger_sibling": {0, 12},
+		"child_of_protected_guardian": {0, 12}, "protected_child": {0, 12}}
 	span, isChild := ages[p.State]
 	if !isChild {
 		span = [2]int{18, 100}
@@ -125,7 +129,7 @@ func TestSeedByTwoAtOnce(t *testing.T) {
 		defer mu.Unlock()
 		counts[len(persons)]++
 	})
-	if diff := cmp.Diff(map[int]int{19: 4}, counts); diff != "" {
+	if diff := cmp.Diff(map[int]int{31: 4}, counts); diff != "" {
 		t.Errorf("persons seen (-want +got):\n%s", diff)
 	}
 }
@@ -150,8 +154,8 @@ func TestSeedKeepsGuardianship(t *testing.T) {
 	t.Parallel()
 	w := seeded(t, slog.DiscardHandler)
 	var child, guardian string
-	err := w.pool.QueryRow(t.Context(), `select child_extension, guardian_extension from register.guardianships`).
-		Scan(&child, &guardian)
+	err := w.pool.QueryRow(t.Context(), `select child_extension, guardian_extension from register.guardianships where child_extension = $1`,
+		w.persons["child_under_13"].Extension).Scan(&child, &guardian)
 	if err != nil || child != w.persons["child_under_13"].Extension || guardian != w.persons["guardian"].Extension {
 		t.Errorf("child under 13 and its guardian are not related, error %v", err)
 	}

@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"contactsync/contracts/contracttest"
+	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
+	"contactsync/contracts/rivta"
 )
 
 // served is a seeded register behind mutual TLS.
@@ -20,7 +22,7 @@ type served struct {
 	lines chan string // what the register logs, a line for each request
 }
 
-func serve(t *testing.T) served {
+func serve(t testing.TB) served {
 	t.Helper()
 	lines := make(chan string, 1000)
 	w := seeded(t, slog.NewJSONHandler(lineWriter(lines), nil))
@@ -104,4 +106,11 @@ func must[T any](value T, err error) func(testing.TB) T {
 		}
 		return value
 	}
+}
+
+// profileClient speaks GetPersonsForProfile as a system.
+func (s served) profileClient(t testing.TB, as string, restricted bool) *personprofilev5.Client {
+	t.Helper()
+	return must(personprofilev5.NewClient(personprofilev5.ClientConfig{Restricted: restricted, ClientConfig: rivta.ClientConfig{
+		BaseURL: s.URL, LogicalAddress: address, HTTP: s.HTTP(t, as)}}))(t)
 }

@@ -1,7 +1,9 @@
 package personprofilev5
 
 import (
+	"bytes"
 	"encoding/xml"
+	"fmt"
 
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
@@ -96,4 +98,27 @@ func string80() xsd.Kind[string]                    { return upTo("String80", 80
 
 func profile() xsd.Kind[string] {
 	return xsd.Enumeration(core("LookupProfileType"), "P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10")
+}
+
+// personName is the element that MarshalPerson writes. It never travels on its own.
+func personName() xml.Name { return core("personRecord") }
+
+// MarshalPerson writes a person in the one form it has: equal persons, equal bytes. The error says what the schema forbids.
+func MarshalPerson(x Person) ([]byte, error) {
+	e, err := xsd.Encode(personName(), &x)
+	if err != nil {
+		return nil, err
+	}
+	return rivta.Append(nil, e), nil
+}
+
+// UnmarshalPerson reads what MarshalPerson wrote, as strictly as from the wire.
+func UnmarshalPerson(text []byte) (Person, error) {
+	e, err := rivta.Parse(bytes.NewReader(text), rivta.Limits{})
+	if err != nil {
+		return Person{}, fmt.Errorf("read stored person: %w", err)
+	}
+	var x Person
+	err = xsd.Decode(personName(), &x, e)
+	return x, err
 }

@@ -33,7 +33,7 @@ type Answer struct {
 type Person struct {
 	rivta.Redacted
 	ID                  personv4.ID // the person's own, or the primary one that the asked one was replaced by
-	IdentityLevel       *string     // STYRKT, SANNOLIK, OSAKER or INTE_TILLAMPLIG
+	IdentityLevel       *string     // LevelProven, SANNOLIK, OSAKER or INTE_TILLAMPLIG
 	IdentityLevelDate   *PartialDate
 	Gender              *string // code
 	ProtectedPerson     bool    // sekretessmarkering
@@ -73,15 +73,27 @@ func (x Person) Protected() bool {
 
 // Deceased tells whether the person is known to be dead.
 func (x Person) Deceased() bool {
-	d, c := x.Deregistration, x.CoordinationNumber
-	return d != nil && (d.Reason != nil && *d.Reason == Deceased || d.FoundDead != nil) || c != nil && c.Deceased != nil
+	d, status := x.Deregistration, x.IdentityStatus
+	return d != nil && (d.Reason != nil && *d.Reason == Deceased || d.FoundDead != nil) ||
+		status != nil && status.Cause != nil && *status.Cause == CauseDeceased
 }
+
+// LevelProven is the IdentityLevel of an identity that was proven.
+const LevelProven = "STYRKT"
 
 // Reasons of a Deregistration that we know the meaning of (codes of Skatteverket).
 const (
 	Deceased  = "AV"
 	Emigrated = "UV"
 	OldNumber = "GN" // the person has got another personal identity number
+)
+
+// Statuses and causes of an IdentityStatus.
+const (
+	StatusActive       = "AKTIVT"
+	StatusDeregistered = "AVREGISTRERAT"
+	CauseDeceased      = "AVLIDEN"
+	CauseReplaced      = "ERSATT"
 )
 
 // Types of a Relation that we know the meaning of (codes of Skatteverket).
@@ -176,9 +188,12 @@ type LinkedIdentity struct {
 type ReferredIdentity struct {
 	rivta.Redacted
 	ID      personv4.ID
-	Status  *string // NY: it has replaced the one that refers; AS
+	Status  *string // StatusNew, or AS
 	Unknown []rivta.Element
 }
+
+// StatusNew is that of a ReferredIdentity which has taken the place of the one that refers.
+const StatusNew = "NY"
 
 // Birth is when and where the person was born (BirthType). The places are not below P4.
 type Birth struct {
@@ -380,9 +395,9 @@ type CoordinationNumber struct {
 // IdentityStatus tells whether the identity is in use (PersonalIdentityStatusType).
 type IdentityStatus struct {
 	rivta.Redacted
-	Status  *string // AKTIVT, VILANDEFORKLARAT, VILANDEFORKLARAT_STANGT, AVREGISTRERAT or EJ_AKTUELLT
+	Status  *string // StatusActive, StatusDeregistered, VILANDEFORKLARAT, VILANDEFORKLARAT_STANGT or EJ_AKTUELLT
 	Date    *PartialDate
-	Cause   *string // such as ERSATT
+	Cause   *string // CauseDeceased, CauseReplaced, TIDSFRIST, ANNAN_ORSAK or FELAKTIGT_REGISTERAT (spelled so)
 	Unknown []rivta.Element
 }
 

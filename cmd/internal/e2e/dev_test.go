@@ -142,8 +142,10 @@ func TestDataFolderHoldsWhatOthersNeed(t *testing.T) {
 		}
 	}
 	slices.Sort(states)
-	want := []string{"both_channels", "child_13", "child_under_13", "contact_persons", "coordination_number", "deceased", "empty",
-		"generated", "generated", "generated", "guardian", "paper_opt_out", "protected_registration", "secrecy", "staff_entries"}
+	want := []string{"both_channels", "child_13", "child_of_protected_guardian", "child_under_13", "contact_persons", "coordination_number",
+		"deceased", "elder_sibling", "emigrated", "empty", "generated", "generated", "generated", "guardian", "guardian_of_protected_child",
+		"guardian_of_two", "many_names", "paper_opt_out", "protected_child", "protected_guardian", "protected_registration",
+		"replaced_coordination_number", "replacing_personal_number", "second_guardian", "secrecy", "staff_entries", "younger_sibling"}
 	if diff := cmp.Diff(want, states); diff != "" {
 		t.Errorf("states (-want +got):\n%s", diff)
 	}
