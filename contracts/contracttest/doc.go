@@ -1,5 +1,5 @@
 // Package contracttest is what every register must pass, whatever it keeps its records in: Conformance, run through the real
-// client over HTTP with mutual TLS.
+// client over HTTP with mutual TLS; ProfileConformance, for those that also tell who somebody is.
 //
 // Memory is a register that keeps records in memory and nothing else, for tests of clients. It is no example of how to store
 // records, and no register to run.

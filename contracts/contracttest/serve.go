@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv3"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
@@ -55,6 +56,16 @@ func (s Served) HTTP(t testing.TB, hsaID string) *http.Client {
 	transport := &http.Transport{TLSClientConfig: config}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
+}
+
+// Profiles asks for persons as a system: by the Unrestricted contract, or the restricted.
+func (s Served) Profiles(t testing.TB, hsaID, logicalAddress string, restricted bool) *personprofilev5.Client {
+	t.Helper()
+	client, err := personprofilev5.NewClient(s.config(t, hsaID, logicalAddress, restricted))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
 }
 
 // Client speaks the newest contract as a system: the Unrestricted one, or the restricted.

@@ -184,8 +184,8 @@ type call struct {
 	person       personv4.ID
 	unrestricted bool
 	// over puts an update over the record that it replaces, of a contract that cannot say all that a record holds; nil: it can.
-	over func(stored personv4.Record) personv4.Update
-	persons      []personv4.ID // of a bulk call: all whom it is about; person is zero then
+	over    func(stored personv4.Record) personv4.Update
+	persons []personv4.ID // of a bulk call: all whom it is about; person is zero then
 }
 
 // isAbout tells whether the call is about the person with this identity.

@@ -10,9 +10,7 @@ import (
 	"testing"
 
 	"contactsync/contracts/contracttest"
-	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
-	"contactsync/contracts/rivta"
 )
 
 // served is a seeded register behind mutual TLS.
@@ -106,11 +104,4 @@ func must[T any](value T, err error) func(testing.TB) T {
 		}
 		return value
 	}
-}
-
-// profileClient speaks GetPersonsForProfile as a system.
-func (s served) profileClient(t testing.TB, as string, restricted bool) *personprofilev5.Client {
-	t.Helper()
-	return must(personprofilev5.NewClient(personprofilev5.ClientConfig{Restricted: restricted, ClientConfig: rivta.ClientConfig{
-		BaseURL: s.URL, LogicalAddress: address, HTTP: s.HTTP(t, as)}}))(t)
 }

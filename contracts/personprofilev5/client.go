@@ -10,11 +10,8 @@ import (
 	"contactsync/contracts/xsd"
 )
 
-// ClientConfig is what a Client needs.
-type ClientConfig struct {
-	rivta.ClientConfig
-	Restricted bool // use the contract that hides protected persons; false: the Unrestricted one
-}
+// ClientConfig is what a Client needs: the same for all contracts of the domain.
+type ClientConfig = personv4.ClientConfig
 
 // maxAnswer is how long an answer may be unless the configuration says otherwise: 500 persons with all there is.
 const maxAnswer = 16 << 20

@@ -27,7 +27,7 @@ func projectRules() rules {
 				"pgcluster", "pgtest", "kafkatest", "webtest",
 			},
 			"contracts": {
-				".", "problem", "testca", "rivta", "xsd", "personv4", "personv3", "personprofilev5", "contactsv1",
+				".", "problem", "testca", "rivta", "xsd", "wiretest", "personv4", "personv3", "personprofilev5", "contactsv1",
 				"mockregister", "contracttest",
 			},
 			"sync": {"plan", "intake", "push", "register", "reconcile", "syncpg", "support", "desk"},
@@ -36,7 +36,7 @@ func projectRules() rules {
 				"contactsync", "internal/archtest", "internal/e2e",
 			},
 		},
-		forTests: []string{"consent/pgtest", "consent/kafkatest", "consent/webtest", "contracts/contracttest", "cmd/internal/archtest", "cmd/internal/e2e"},
+		forTests: []string{"consent/pgtest", "consent/kafkatest", "consent/webtest", "contracts/contracttest", "contracts/wiretest", "cmd/internal/archtest", "cmd/internal/e2e"},
 		// bench compares with the loop that people write over kafka-go's Reader, and that loop has to be written somewhere.
 		reserved: map[string][]string{"github.com/segmentio/kafka-go": {"consent/stream", "cmd/internal/bench"}},
 		testLibraries: []string{
