@@ -169,3 +169,16 @@ func (d *Tap) Do(r *http.Request) (*http.Response, error) {
 	d.Answer = w.Body.Bytes()
 	return w.Result(), nil
 }
+
+// Zeep returns a Python that has zeep: CONTACTSYNC_ZEEP, or that of the virtual environment .cache/zeep.
+func Zeep(t testing.TB) string {
+	t.Helper()
+	python := os.Getenv("CONTACTSYNC_ZEEP")
+	if python == "" {
+		python = "../../.cache/zeep/bin/python"
+	}
+	if err := exec.CommandContext(t.Context(), python, "-c", "import zeep").Run(); err != nil {
+		Missing(t, "a Python with zeep (set CONTACTSYNC_ZEEP)")
+	}
+	return python
+}
