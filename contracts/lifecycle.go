@@ -71,6 +71,9 @@ func lifecycles() map[Contract]Lifecycle {
 			all[Contract{name + twin, 4}] = Lifecycle{Introduced: fourth}
 		}
 	}
+	for _, twin := range []string{"", "Unrestricted"} {
+		all[Contract{"GetPersonsForProfile" + twin, 5}] = Lifecycle{Introduced: day(2026, time.January, 1)}
+	}
 	return all
 }
 
