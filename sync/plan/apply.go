@@ -52,7 +52,19 @@ func (s *State) Apply(e Event) []Verdict {
 	if m := e.mark(); m != s.Want().Mark() && !s.isBlocked(m) {
 		out = append(out, s.passedOver(e))
 	}
-	return append(out, s.dropWaiting()...)
+	out = append(out, s.dropWaiting()...)
+	return append(out, s.wantedAgain(before)...)
+}
+
+// wantedAgain gives the verdict of a decision that the want has come back to while the register still shows it. A share that is
+// blocked, or a scoped withdrawal and shares of two e-services, can take the want away and back, and a repetition of the
+// decision meanwhile was told that it is superseded; nothing is left to push that would tell better.
+func (s *State) wantedAgain(before Want) []Verdict {
+	w := s.Want()
+	if w.Kind == Unasked || w.Mark() == before.Mark() || w.Mark() != s.Settled {
+		return nil
+	}
+	return []Verdict{{EventID: w.EventID, Revision: w.Revision, Outcome: event.Unchanged}}
 }
 
 // replaced gives the verdict of a want that is none any more, if the register had not acted on it.
@@ -166,7 +178,7 @@ func (s *State) Settle(w Want, v Verdict) []Verdict {
 		s.Registered = Registered{Revision: w.Revision, Source: w.Source}
 	}
 	if before.Mark() != w.Mark() {
-		return s.replaced(before) // behind a blocked share the want may hang on what is registered
+		return append(s.replaced(before), s.wantedAgain(before)...) // behind a blocked share the want may hang on what is registered
 	}
 	s.Parked = ""
 	if again {
@@ -187,7 +199,8 @@ func (s *State) Doubt(w Want) {
 // Park records that the register cannot be made to show what w wants for now. Behind a share that is blocked an older
 // withdrawal may become the want again; a parked withdrawal stays due.
 func (s *State) Park(w Want, why reason.Code) []Verdict {
-	if s.Want().Mark() != w.Mark() || s.Parked == why {
+	before := s.Want()
+	if before.Mark() != w.Mark() || s.Parked == why {
 		return nil
 	}
 	if w.Kind == Shared {
@@ -195,5 +208,6 @@ func (s *State) Park(w Want, why reason.Code) []Verdict {
 	} else {
 		s.Parked = why
 	}
-	return []Verdict{{EventID: w.EventID, Revision: w.Revision, Outcome: event.Parked, Reason: why}}
+	parked := Verdict{EventID: w.EventID, Revision: w.Revision, Outcome: event.Parked, Reason: why}
+	return append([]Verdict{parked}, s.wantedAgain(before)...)
 }

@@ -56,7 +56,7 @@ func keep(t testing.TB, name, text string) {
 		return
 	}
 	file := filepath.Join(*keepLogs, strings.ReplaceAll(t.Name(), "/", "-")+"-"+name+".log")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := errors.Join(os.MkdirAll(*keepLogs, 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
 		t.Error(err)
 	}
 }
