@@ -71,7 +71,7 @@ const (
 	commitEvery   = 200 * time.Millisecond
 	handleTimeout = 4 * time.Second // how long a batch may take, also after its generation ended; below the session timeout
 	fetchWait     = 500 * time.Millisecond
-	fetchBytes    = 4 << 20
+	fetchBytes    = 1 << 20                   // of each partition: some thousand decisions
 	askTimeout    = fetchWait + 5*time.Second // kafka-go sets no deadline of its own: a silent broker would hold a partition for ever
 )
 
