@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
 )
@@ -12,6 +13,7 @@ import (
 type Verdict struct {
 	EventID  string
 	Revision int64
+	Under    contact.PersonID // the number the decision was made under, if not the one that the state is kept under
 	Outcome  event.OutcomeKind
 	Reason   reason.Code
 	Effects  []reason.Code
@@ -47,7 +49,7 @@ func (s *State) Apply(e Event) []Verdict {
 	}
 	out := s.replaced(before)
 	if blocked != nil && s.blocked() == nil {
-		out = append(out, superseded(blocked.EventID, blocked.Revision))
+		out = append(out, superseded(*blocked))
 	}
 	if m := e.mark(); m != s.Want().Mark() && !s.isBlocked(m) {
 		out = append(out, s.passedOver(e))
@@ -64,7 +66,7 @@ func (s *State) wantedAgain(before Want) []Verdict {
 	if w.Kind == Unasked || w.Mark() == before.Mark() || w.Mark() != s.Settled {
 		return nil
 	}
-	return []Verdict{{EventID: w.EventID, Revision: w.Revision, Outcome: event.Unchanged}}
+	return []Verdict{w.verdict(event.Unchanged, "")}
 }
 
 // replaced gives the verdict of a want that is none any more, if the register had not acted on it.
@@ -76,7 +78,7 @@ func (s *State) replaced(before Want) []Verdict {
 	if before.Kind == Unasked || before.Mark() == s.Settled {
 		return nil
 	}
-	return []Verdict{superseded(before.EventID, before.Revision)}
+	return []Verdict{before.superseded()}
 }
 
 func (s *State) blocked() *Share {
@@ -91,23 +93,32 @@ func (s *State) isBlocked(m Mark) bool {
 	return b != nil && b.mark() == m
 }
 
-func superseded(eventID string, revision int64) Verdict {
-	return Verdict{EventID: eventID, Revision: revision, Outcome: event.Superseded, Reason: reason.NewerDecision}
+// verdict is one on the decision that the want comes from.
+func (w Want) verdict(outcome event.OutcomeKind, why reason.Code) Verdict {
+	return Verdict{EventID: w.EventID, Revision: w.Revision, Under: w.Under, Outcome: outcome, Reason: why}
 }
+
+func (w Want) superseded() Verdict { return w.verdict(event.Superseded, reason.NewerDecision) }
+
+func (s Share) verdict(outcome event.OutcomeKind, why reason.Code) Verdict {
+	return Verdict{EventID: s.EventID, Revision: s.Revision, Under: s.Under, Outcome: outcome, Reason: why}
+}
+
+func superseded(s Share) Verdict { return s.verdict(event.Superseded, reason.NewerDecision) }
 
 // passedOver is the verdict of a decision that did not become the want.
 func (s *State) passedOver(e Event) Verdict {
 	if e.Share != nil {
-		return superseded(e.Share.EventID, e.Share.Revision)
+		return superseded(*e.Share)
 	}
-	w := e.Withdrawal
+	w := want(*e.Withdrawal)
 	switch {
-	case w.Scoped && s.Share == nil:
-		return Verdict{EventID: w.EventID, Revision: w.Revision, Outcome: event.Unchanged}
-	case w.Scoped && s.Share.Source != w.Source:
-		return Verdict{EventID: w.EventID, Revision: w.Revision, Outcome: event.Unchanged, Reason: reason.SharedElsewhere}
+	case e.Withdrawal.Scoped && s.Share == nil:
+		return w.verdict(event.Unchanged, "")
+	case e.Withdrawal.Scoped && s.Share.Source != w.Source:
+		return w.verdict(event.Unchanged, reason.SharedElsewhere)
 	default:
-		return superseded(w.EventID, w.Revision)
+		return w.superseded()
 	}
 }
 
@@ -117,7 +128,10 @@ const mostWaiting = 20
 // wait keeps a guardian's share beside the state until the register confirms the guardianship: of each guardian the newest.
 func (s *State) wait(share Share) []Verdict {
 	if s.passed(share) {
-		return []Verdict{superseded(share.EventID, share.Revision)}
+		return []Verdict{superseded(share)}
+	}
+	if s.Share != nil && s.Share.mark() == share.mark() {
+		return nil // confirmed before
 	}
 	for i, w := range s.Waiting {
 		if w.mark() == share.mark() {
@@ -127,26 +141,27 @@ func (s *State) wait(share Share) []Verdict {
 			return s.waitInstead(i, share)
 		}
 	}
-	out := []Verdict{{EventID: share.EventID, Revision: share.Revision, Outcome: event.Parked, Reason: reason.GuardianUnconfirmed}}
+	out := []Verdict{share.unconfirmed()}
 	s.Waiting = append(s.Waiting, share)
 	if len(s.Waiting) > mostWaiting {
 		oldest := slices.MinFunc(s.Waiting, func(a, b Share) int { return cmp.Compare(a.Revision, b.Revision) })
 		s.Waiting = slices.DeleteFunc(s.Waiting, func(w Share) bool { return w.mark() == oldest.mark() })
-		out = append(out, superseded(oldest.EventID, oldest.Revision))
+		out = append(out, superseded(oldest))
 	}
 	return out
 }
+
+func (s Share) unconfirmed() Verdict { return s.verdict(event.Parked, reason.GuardianUnconfirmed) }
 
 // waitInstead lets the newer of two shares of one guardian wait.
 func (s *State) waitInstead(i int, share Share) []Verdict {
 	old := s.Waiting[i]
 	if newerShare(old, share) {
-		return []Verdict{superseded(share.EventID, share.Revision)}
+		return []Verdict{superseded(share)}
 	}
 	s.Waiting = slices.Clone(s.Waiting)
 	s.Waiting[i] = share
-	return []Verdict{superseded(old.EventID, old.Revision),
-		{EventID: share.EventID, Revision: share.Revision, Outcome: event.Parked, Reason: reason.GuardianUnconfirmed}}
+	return []Verdict{superseded(old), share.unconfirmed()}
 }
 
 // dropWaiting lets go of guardians' shares that a newer decision has passed.
@@ -155,7 +170,7 @@ func (s *State) dropWaiting() []Verdict {
 	s.Waiting = slices.DeleteFunc(s.Waiting, func(w Share) bool {
 		passed := s.passed(w)
 		if passed {
-			out = append(out, superseded(w.EventID, w.Revision))
+			out = append(out, superseded(w))
 		}
 		return passed
 	})
@@ -184,7 +199,7 @@ func (s *State) Settle(w Want, v Verdict) []Verdict {
 	if again {
 		return nil
 	}
-	v.EventID, v.Revision = w.EventID, w.Revision
+	v.EventID, v.Revision, v.Under = w.EventID, w.Revision, w.Under
 	return []Verdict{v}
 }
 
@@ -208,6 +223,5 @@ func (s *State) Park(w Want, why reason.Code) []Verdict {
 	} else {
 		s.Parked = why
 	}
-	parked := Verdict{EventID: w.EventID, Revision: w.Revision, Outcome: event.Parked, Reason: why}
-	return append([]Verdict{parked}, s.wantedAgain(before)...)
+	return append([]Verdict{w.verdict(event.Parked, why)}, s.wantedAgain(before)...)
 }

@@ -1,8 +1,9 @@
 // Package plan decides, without I/O and without a clock, what a person wants and what the register needs for it.
 //
 // State holds the decisions that count for one person and channel, and Want is the pure function of DESIGN §7 over them: the
-// same whatever order the events came in. Decide compares wants with a register record and says what to write. Everything
-// around it (Kafka, PostgreSQL, the register) is plumbing in the packages that import this one. Start with State.Want.
+// same whatever order the events came in. Judge is the rule on guardians, Join folds what was kept under two numbers of one person.
+// Decide compares wants with a register record and says what to write. Everything around it (Kafka, PostgreSQL, the register) is
+// plumbing in the packages that import this one. Start with State.Want.
 package plan
 
 import (
@@ -25,11 +26,12 @@ func mark(kind Kind, revision int64, source, eventID string) Mark {
 type Share struct {
 	Revision  int64
 	EventID   string
-	Source    string        // the e-service it came through
-	Value     contact.Value // zero once a newer decision has replaced it
-	Notify    *bool         // nil: the entry keeps what it has
-	DecidedAt time.Time
+	Source    string           // the e-service it came through
+	Value     contact.Value    // zero once a newer decision has replaced it
+	Notify    *bool            // nil: the entry keeps what it has
+	DecidedAt time.Time        // in Swedish time: by the calendar there a child is under 13, or not
 	Guardian  contact.PersonID // who decided for the person, to be confirmed; zero: the person
+	Under     contact.PersonID // the number it was made under, if not the one that the state is kept under
 }
 
 func (s Share) mark() Mark { return mark(Shared, s.Revision, s.Source, s.EventID) }
@@ -40,6 +42,7 @@ type Withdrawal struct {
 	EventID  string
 	Source   string
 	Scoped   bool
+	Under    contact.PersonID // as a Share's
 }
 
 func (w Withdrawal) mark() Mark { return mark(Withdrawn, w.Revision, w.Source, w.EventID) }
@@ -69,7 +72,8 @@ type Want struct {
 	Revision int64
 	EventID  string
 	Source   string
-	Share    Share // with Kind Shared
+	Under    contact.PersonID // as a Share's
+	Share    Share            // with Kind Shared
 }
 
 // Mark tells which decision the want comes from; empty for none.
@@ -106,7 +110,7 @@ func (s State) Want() Want {
 // wantShare returns the share, or, while it cannot be pushed, the withdrawal that is newer than what stands in the register.
 func (s State) wantShare(w Withdrawal, withdrawn bool) Want {
 	if s.Blocked == "" {
-		return Want{Kind: Shared, Revision: s.Share.Revision, EventID: s.Share.EventID, Source: s.Share.Source, Share: *s.Share}
+		return Want{Kind: Shared, Revision: s.Share.Revision, EventID: s.Share.EventID, Source: s.Share.Source, Under: s.Share.Under, Share: *s.Share}
 	}
 	if own, ok := s.Scoped[s.Registered.Source]; ok && (!withdrawn || newer(own, w)) {
 		w, withdrawn = own, true
@@ -132,7 +136,7 @@ func (s State) withdrawal() (w Withdrawal, ok bool) {
 }
 
 func want(w Withdrawal) Want {
-	return Want{Kind: Withdrawn, Revision: w.Revision, EventID: w.EventID, Source: w.Source}
+	return Want{Kind: Withdrawn, Revision: w.Revision, EventID: w.EventID, Source: w.Source, Under: w.Under}
 }
 
 func (s *State) withdraw(w Withdrawal) {
