@@ -9,10 +9,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
+	"contactsync/consent/contact"
 	"contactsync/consent/eservice"
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
@@ -68,6 +70,7 @@ type Config struct {
 // Intake implements stream.Handler.
 type Intake struct {
 	Config
+	place    *time.Location // by whose calendar a child is under 13, or not
 	assigned atomic.Bool
 }
 
@@ -78,7 +81,11 @@ func New(c Config) (*Intake, error) {
 	if c.Store == nil || c.Log == nil || c.Now == nil || c.Taken == nil || c.Counted == nil || c.Lost == nil {
 		return nil, errors.New("intake: Store, Log, Now, Taken, Counted and Lost are required")
 	}
-	return &Intake{Config: c}, nil
+	place, err := time.LoadLocation("Europe/Stockholm")
+	if err != nil {
+		return nil, fmt.Errorf("intake: %w", err)
+	}
+	return &Intake{Config: c, place: place}, nil
 }
 
 // Assigned implements stream.Handler. A partition starts at the lower of what Kafka and what our database says: a database
@@ -136,9 +143,10 @@ func (in *Intake) judge(r stream.Record) Entry {
 		e.Refused = got.Refusals[0].Code
 		return e
 	}
-	e.Refused = in.refuse(got.Decision, r.Transactional, now)
+	meant := in.eventOf(got.Decision)
+	e.Refused = cmp.Or(in.refuse(got.Decision, r.Transactional, now), notAChild(got.Decision.Person, meant))
 	if e.Refused == "" {
-		e.Event = eventOf(got.Decision)
+		e.Event = meant
 	}
 	return e
 }
@@ -151,12 +159,20 @@ func (in *Intake) refuse(d event.Decision, transactional bool, now time.Time) re
 	return cmp.Or(reason.Of(in.Clock.Judge(d, now)), reason.Of(in.Rules.Judge(d)))
 }
 
-func eventOf(d event.Decision) plan.Event {
+// notAChild refuses a guardian's share for a person of 13 or older: that needs no register.
+func notAChild(p contact.PersonID, e plan.Event) reason.Code {
+	if e.Unconfirmed && !plan.IsChild(p, *e.Share) {
+		return reason.GuardianNotAllowed
+	}
+	return ""
+}
+
+func (in *Intake) eventOf(d event.Decision) plan.Event {
 	if !d.Share {
 		return plan.Event{Withdrawal: &plan.Withdrawal{Revision: d.Revision, EventID: d.EventID, Source: d.Source, Scoped: d.Reason.Scoped()}}
 	}
 	return plan.Event{Unconfirmed: d.Actor.Role == event.RoleGuardian, Share: &plan.Share{
-		Revision: d.Revision, EventID: d.EventID, Source: d.Source, Value: d.Value, Notify: d.Notify, DecidedAt: d.DecidedAt,
+		Revision: d.Revision, EventID: d.EventID, Source: d.Source, Value: d.Value, Notify: d.Notify, DecidedAt: d.DecidedAt.In(in.place),
 		Guardian: d.Actor.ID}}
 }
 

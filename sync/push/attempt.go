@@ -18,6 +18,7 @@ const rounds = 3
 type attempt struct {
 	*Pusher
 	claim  Claim  // Unsure and Written follow what happens
+	linked bool   // on the record of another number of the person
 	stale  string // the version that a write was refused for
 	result Result
 	called bool  // the register was asked
@@ -129,6 +130,8 @@ const versionLayout = "20060102150405"
 func (a *attempt) readFailed(targets []plan.Target, err error) {
 	e, ok := errors.AsType[*Error](err)
 	switch {
+	case a.linked && errors.Is(err, ErrOtherRecord):
+		a.unknownPerson(targets) // the number has no record of its own
 	case ok && e.Class == Refused:
 		a.park(targets, e.Reason)
 	case ok:

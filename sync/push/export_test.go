@@ -8,3 +8,6 @@ func (p *Pusher) Round(ctx context.Context) int {
 	p.working.Wait()
 	return n
 }
+
+// Round asks once about all that is to be asked now, and returns about how many persons that was; 0 if it failed.
+func (a *Asker) Round(ctx context.Context) int { return a.round(ctx) }

@@ -2,11 +2,13 @@
 //
 // It owns the order of work (withdrawals before shares), the lease's discipline and the rules that keep a delayed packet from
 // winning; sync/README.md tells them crash by crash. What is wanted comes from a Store, the register is behind Register, the
-// decision itself is plan.Decide. Start with Pusher.Run, then attempt.
+// decision itself is plan.Decide. Beside it the Asker learns from the register who persons are: guardians, and other numbers of the
+// same person. Start with Pusher.Run, then attempt.
 package push
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"contactsync/consent/contact"
@@ -51,6 +53,17 @@ type Claim struct {
 	Unsure   bool
 	Attempts int // since the last success
 	Written  Written
+	Linked   []Linked // the records of the person's other numbers
+	// AskFirst tells that a share waits for the register's word on who the person is; then no share is among the targets.
+	AskFirst bool
+}
+
+// Linked is the record of another number of a claimed person. The lease holds for it too.
+type Linked struct {
+	ID      int64
+	Person  contact.PersonID
+	Unsure  bool
+	Written Written
 }
 
 // Written is the answer to the last write that was answered, by whichever worker.
@@ -67,6 +80,14 @@ type Result struct {
 	Written Written       // zero if no write was answered
 	RetryIn time.Duration // when the targets that are neither settled nor parked are due again
 	Untried bool          // the register was not asked: this was no attempt
+	Linked  []RecordResult
+}
+
+// RecordResult is what the next claim must know of the record of another number.
+type RecordResult struct {
+	ID      int64
+	Unsure  bool
+	Written Written
 }
 
 // Settled is a target that the register shows.
@@ -99,10 +120,14 @@ const (
 type Error struct {
 	Class      Class
 	Reason     reason.Code   // with Refused
-	Unnamed    bool          // with Refused: the register gave no code, so it may have meant Stale
+	Unnamed    bool          // with Refused: the register gave no code, so a write may have been stale, and of a question one person be to blame
 	RetryAfter time.Duration // the register's wish, zero if none
 	Err        error
 }
+
+// ErrOtherRecord is the cause of a refused read that was answered with another number's record: there is none under the one that
+// was asked for.
+var ErrOtherRecord = errors.New("the record is another number's")
 
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }

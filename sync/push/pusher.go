@@ -248,7 +248,7 @@ var errNoVote = errors.New("no vote")
 func (p *Pusher) attempt(ctx context.Context, c Claim) Result {
 	failed := p.breaker.Counts().ConsecutiveFailures
 	a := &attempt{Pusher: p, claim: c}
-	result, err := p.breaker.Execute(func() (Result, error) { return a.run(ctx), a.vote() })
+	result, err := p.breaker.Execute(func() (Result, error) { return a.everywhere(ctx), a.vote() })
 	switch {
 	case errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests):
 		return Result{RetryIn: breakerTimeout, Untried: true, Unsure: c.Unsure}

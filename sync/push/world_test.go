@@ -1,6 +1,7 @@
 package push_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"contactsync/consent/stream"
 	"contactsync/contracts/contracttest"
 	"contactsync/contracts/mockregister"
+	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 	"contactsync/sync/intake"
@@ -44,6 +46,7 @@ type world struct {
 	pool    *pgxpool.Pool
 	store   *syncpg.Store
 	pusher  *push.Pusher
+	asker   *push.Asker
 	network *network
 	care    *personv4.Client // what a care system sees
 	persons map[string]contact.PersonID
@@ -73,6 +76,7 @@ func newWorld(t *testing.T, configure func(*push.Config)) *world {
 	w.care = served.Client(t, caller, address, false)
 	w.store = newStore(t, pool)
 	w.pusher = w.newPusher(served.URL, configure)
+	w.asker = w.newAsker(served.URL)
 	w.assign(0, 0)
 	return w
 }
@@ -109,6 +113,33 @@ func (w *world) newPusher(url string, configure func(*push.Config)) *push.Pusher
 	return p
 }
 
+func (w *world) newAsker(url string) *push.Asker {
+	w.t.Helper()
+	client, err := personprofilev5.NewClient(personprofilev5.ClientConfig{ClientConfig: rivta.ClientConfig{
+		BaseURL: url, LogicalAddress: address, HTTP: &http.Client{Transport: w.network}}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	adapter, err := register.NewProfileV5(register.ProfileV5Config{Client: client, Observe: func(string, string, string, time.Duration) {}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	a, err := push.NewAsker(push.AskerConfig{Store: w.store, Register: adapter, Log: slog.New(slog.DiscardHandler), Answered: func() {}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}
+
+// asks does one round of questions; everything that waits for its time is asked now.
+func (w *world) asks() int {
+	w.t.Helper()
+	if _, err := w.pool.Exec(w.t.Context(), `update sync.ask set due_at = now()`); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.asker.Round(w.t.Context())
+}
+
 // assign takes over the one partition: its gate is at highWatermark.
 func (w *world) assign(next, highWatermark int64) {
 	w.t.Helper()
@@ -120,13 +151,17 @@ func (w *world) assign(next, highWatermark int64) {
 
 func (w *world) takes(entries ...intake.Entry) {
 	w.t.Helper()
+	if err := w.take(entries...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) take(entries ...intake.Entry) error {
 	for i := range entries {
 		entries[i].Offset = w.offset
 		w.offset++
 	}
-	if err := w.store.Take(w.t.Context(), intake.Batch{Topic: event.TopicDecisions, Next: w.offset, Entries: entries}); err != nil {
-		w.t.Fatal(err)
-	}
+	return w.store.Take(w.t.Context(), intake.Batch{Topic: event.TopicDecisions, Next: w.offset, Entries: entries})
 }
 
 func (w *world) entry(state string, revision int64, share bool) intake.Entry {
@@ -190,7 +225,10 @@ func (w *world) mobiles(state string) string {
 }
 
 // outcomes gives "outcome reason" of each outcome of a revision, in order.
-func (w *world) outcomes(revision int64) []string {
+func (w *world) outcomes(revision int64) []string { return w.outcomesUnder("", revision) }
+
+// outcomesUnder gives those that name a person's number; an empty state stands for any.
+func (w *world) outcomesUnder(state string, revision int64) []string {
 	w.t.Helper()
 	rows, err := w.pool.Query(w.t.Context(), `select headers, value from sync.outbox where topic = $1 order by id`, event.TopicOutcomes)
 	if err != nil {
@@ -205,7 +243,7 @@ func (w *world) outcomes(revision int64) []string {
 			headers = append(headers, event.Header{Key: flat[i], Value: []byte(flat[i+1])})
 		}
 		o, err := event.ReadOutcome(headers, value)
-		if o.Revision == revision {
+		if o.Revision == revision && (state == "" || o.Person.RevealExtension() == w.persons[state].RevealExtension()) {
 			out = append(out, strings.TrimSpace(string(o.Outcome)+" "+string(o.Reason)))
 		}
 		return err
@@ -230,6 +268,34 @@ func (w *world) wantOutcomes(revision int64, want ...string) {
 	}
 }
 
+// wantOutcomesUnder also sees that no outcome of the revision names another number.
+func (w *world) wantOutcomesUnder(state string, revision int64, want ...string) {
+	w.t.Helper()
+	w.wantOutcomes(revision, want...)
+	if got := w.outcomesUnder(state, revision); len(got) != len(want) {
+		w.t.Errorf("of the outcomes of revision %d %q name the number that it was made under", revision, got)
+	}
+}
+
+// entryPerson makes somebody known to the test whom the register does not know.
+func (w *world) entryPerson(state, root, extension string) {
+	w.persons[state] = contact.KnownPersonID(root, extension)
+}
+
+// withoutLink does something before the register knows that the two numbers are one person's.
+func (w *world) withoutLink(do func()) {
+	w.t.Helper()
+	exec := func(statement string) {
+		if _, err := w.pool.Exec(w.t.Context(), statement); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	exec(`create table links as select * from register.linked_identities`)
+	exec(`delete from register.linked_identities`)
+	do()
+	exec(`insert into register.linked_identities select * from links`)
+}
+
 var errNetwork = errors.New("connection reset")
 
 // network is the way to the register. Each disturbance holds for one request.
@@ -243,7 +309,10 @@ type network struct {
 	loseReply bool   // the next update happens, and the caller is told nothing
 	replay    []byte // the next read is answered with this, an older answer
 	lastRead  []byte
-	beforePut func() // runs before the next update is passed on
+	beforePut func()           // runs before the next update is passed on
+	beforeAsk func()           // runs before the register is asked the next time who persons are
+	only      contact.PersonID // hold and loseReply wait for an update of this person's record; zero: of any
+	silent    bool             // until it is taken back: nobody is told who persons are
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -252,6 +321,16 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	operation = strings.Trim(operation[strings.LastIndex(operation, ":")+1:], `"`)
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if operation == "GetPersonsForProfileUnrestricted" {
+		if n.silent {
+			return nil, errNetwork
+		}
+		if n.beforeAsk != nil {
+			n.beforeAsk()
+			n.beforeAsk = nil
+		}
+		return n.pass(r, operation)
+	}
 	if strings.HasPrefix(operation, "Get") {
 		return n.read(r, operation)
 	}
@@ -277,16 +356,21 @@ func (n *network) update(r *http.Request, operation string) (*http.Response, err
 		n.beforePut()
 		n.beforePut = nil
 	}
-	if n.hold {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	meant := n.only.IsZero() || bytes.Contains(body, []byte(n.only.RevealExtension()))
+	if n.hold && meant {
 		n.hold = false
-		body, err := io.ReadAll(r.Body)
 		late := r.Clone(context.WithoutCancel(r.Context()))
-		late.Body = io.NopCloser(strings.NewReader(string(body)))
+		late.Body = io.NopCloser(bytes.NewReader(body))
 		n.held = append(n.held, late)
-		return nil, errors.Join(errNetwork, err)
+		return nil, errNetwork
 	}
 	res, err := n.pass(r, operation)
-	if n.loseReply {
+	if n.loseReply && meant {
 		n.loseReply = false
 		return nil, errNetwork
 	}

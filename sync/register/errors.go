@@ -76,6 +76,11 @@ func neverSent(err error) bool {
 }
 
 func (r *PersonV4) observe(operation string, err error, began time.Time) {
+	observed(r.Observe, operation, err, began)
+}
+
+// observed tells how a call ended.
+func observed(observe func(operation, outcome, blame string, took time.Duration), operation string, err error, began time.Time) {
 	outcome, blame := "ok", "none"
 	if e, ok := errors.AsType[*push.Error](err); ok {
 		switch e.Class {
@@ -89,5 +94,5 @@ func (r *PersonV4) observe(operation string, err error, began time.Time) {
 			outcome, blame = "unknown", "register"
 		}
 	}
-	r.Observe(operation, outcome, blame, time.Since(began))
+	observe(operation, outcome, blame, time.Since(began))
 }

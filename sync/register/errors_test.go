@@ -68,3 +68,19 @@ func TestRefusal(t *testing.T) {
 		}
 	}
 }
+
+func TestClassifyQuestion(t *testing.T) {
+	t.Parallel()
+	for vp, unnamed := range map[string]bool{"": true, "VP007": false, "VP004": false} {
+		e, ok := errors.AsType[*push.Error](classifyQuestion(&rivta.Fault{Code: rivta.FaultClient, VP: vp}))
+		if !ok || e.Class != push.Refused || e.Unnamed != unnamed {
+			t.Errorf("fault %q: %+v; one person may be to blame: want %t", vp, e, unnamed)
+		}
+	}
+	if e, ok := errors.AsType[*push.Error](classifyQuestion(context.DeadlineExceeded)); !ok || e.Class != push.Retry || e.Unnamed {
+		t.Errorf("timeout: %+v", e)
+	}
+	if classifyQuestion(nil) != nil {
+		t.Error("no error became one")
+	}
+}

@@ -83,7 +83,7 @@ func (r *PersonV4) Read(ctx context.Context, p contact.PersonID) (push.Reading, 
 		return nil, nil
 	}
 	if rec.Person.Root != p.Root() || rec.Person.Extension != p.RevealExtension() {
-		return nil, &push.Error{Class: push.Refused, Reason: reason.RegisterRefused, Err: errors.New("the record is another person's")}
+		return nil, &push.Error{Class: push.Refused, Reason: reason.RegisterRefused, Err: push.ErrOtherRecord}
 	}
 	return &reading{PersonV4: r, raw: *rec}, nil
 }

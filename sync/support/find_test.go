@@ -187,8 +187,8 @@ func TestValuesAreMaskedUnlessTheRegisterSaysUnprotected(t *testing.T) {
 		}
 	}
 	w.away = true
-	w.emits(w.persons["child_13"], "+46701740699", w.byGuardian)
-	if got := w.mobile(w.persons["child_13"]).Waiting; len(got) != 1 || got[0].Value.Reveal() != "***99" {
+	w.emits(w.persons["child_under_13"], "+46701740698", w.byGuardian)
+	if got := w.mobile(w.persons["child_under_13"]).Waiting; len(got) != 1 || got[0].Value.Reveal() != "***98" {
 		t.Errorf("waiting %+v", got)
 	}
 }

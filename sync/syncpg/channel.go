@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -45,16 +47,20 @@ type row struct {
 	Settled            string
 	Blocked            string
 	Parked             string
+	ShareUnder         string
+	WithdrawalUnder    string
+	MovedTo            *int64
 }
 
 const columns = `person_id, channel, share_revision, share_event, share_source, share_value, share_notify, share_decided_at,
 	withdrawal_revision, withdrawal_event, withdrawal_source, scoped, waiting, registered_revision, registered_source,
-	settled, blocked, parked`
+	settled, blocked, parked, share_under, withdrawal_under, moved_to`
 
 // scopedJSON and waitingJSON are the stored forms of what is rare.
 type scopedJSON struct {
 	Revision int64  `json:"revision"`
 	EventID  string `json:"event"`
+	Under    string `json:"under,omitempty"`
 }
 
 type waitingJSON struct {
@@ -66,6 +72,20 @@ type waitingJSON struct {
 	DecidedAt time.Time `json:"decidedAt"`
 	Root      string    `json:"guardianRoot"`
 	Extension string    `json:"guardian"`
+	Under     string    `json:"under,omitempty"`
+}
+
+// underText stores the number that a decision was made under; underOf reads it back.
+func underText(p contact.PersonID) string {
+	if p.IsZero() {
+		return ""
+	}
+	return p.Root() + "|" + p.RevealExtension()
+}
+
+func underOf(stored string) contact.PersonID {
+	root, extension, _ := strings.Cut(stored, "|")
+	return contact.KnownPersonID(root, extension)
 }
 
 func (r row) key() key { return key{r.PersonID, contact.Channel(r.Channel)} }
@@ -77,13 +97,14 @@ func (r row) state() (plan.State, error) {
 	}
 	if r.ShareRevision != nil {
 		s.Share = &plan.Share{Revision: *r.ShareRevision, EventID: text(r.ShareEvent), Source: text(r.ShareSource),
-			Value: contact.KnownValue(text(r.ShareValue)), Notify: r.ShareNotify}
+			Value: contact.KnownValue(text(r.ShareValue)), Notify: r.ShareNotify, Under: underOf(r.ShareUnder)}
 		if r.ShareDecidedAt != nil {
 			s.Share.DecidedAt = *r.ShareDecidedAt
 		}
 	}
 	if r.WithdrawalRevision != nil {
-		s.Withdrawal = &plan.Withdrawal{Revision: *r.WithdrawalRevision, EventID: text(r.WithdrawalEvent), Source: text(r.WithdrawalSource)}
+		s.Withdrawal = &plan.Withdrawal{Revision: *r.WithdrawalRevision, EventID: text(r.WithdrawalEvent),
+			Source: text(r.WithdrawalSource), Under: underOf(r.WithdrawalUnder)}
 	}
 	return s, r.rare(&s)
 }
@@ -97,7 +118,8 @@ func (r row) rare(s *plan.State) error {
 		if s.Scoped == nil {
 			s.Scoped = map[string]plan.Withdrawal{}
 		}
-		s.Scoped[source] = plan.Withdrawal{Revision: w.Revision, EventID: w.EventID, Source: source, Scoped: true}
+		s.Scoped[source] = plan.Withdrawal{Revision: w.Revision, EventID: w.EventID, Source: source, Scoped: true,
+			Under: underOf(w.Under)}
 	}
 	var waiting []waitingJSON
 	if err := json.Unmarshal(r.Waiting, &waiting); err != nil {
@@ -106,7 +128,7 @@ func (r row) rare(s *plan.State) error {
 	for _, w := range waiting {
 		s.Waiting = append(s.Waiting, plan.Share{Revision: w.Revision, EventID: w.EventID, Source: w.Source,
 			Value: contact.KnownValue(w.Value), Notify: w.Notify, DecidedAt: w.DecidedAt,
-			Guardian: contact.KnownPersonID(w.Root, w.Extension)})
+			Guardian: contact.KnownPersonID(w.Root, w.Extension), Under: underOf(w.Under)})
 	}
 	return nil
 }
@@ -117,6 +139,7 @@ func rowOf(k key, s plan.State) (row, error) {
 		Settled: string(s.Settled), Blocked: string(s.Blocked), Parked: string(s.Parked)}
 	if sh := s.Share; sh != nil {
 		r.ShareRevision, r.ShareEvent, r.ShareSource, r.ShareNotify, r.ShareDecidedAt = &sh.Revision, &sh.EventID, &sh.Source, sh.Notify, &sh.DecidedAt
+		r.ShareUnder = underText(sh.Under)
 		if !sh.Value.IsZero() {
 			value := sh.Value.Reveal()
 			r.ShareValue = &value
@@ -124,15 +147,16 @@ func rowOf(k key, s plan.State) (row, error) {
 	}
 	if w := s.Withdrawal; w != nil {
 		r.WithdrawalRevision, r.WithdrawalEvent, r.WithdrawalSource = &w.Revision, &w.EventID, &w.Source
+		r.WithdrawalUnder = underText(w.Under)
 	}
 	scoped := map[string]scopedJSON{}
 	for source, w := range s.Scoped {
-		scoped[source] = scopedJSON{w.Revision, w.EventID}
+		scoped[source] = scopedJSON{w.Revision, w.EventID, underText(w.Under)}
 	}
 	waiting := make([]waitingJSON, len(s.Waiting))
 	for i, w := range s.Waiting {
 		waiting[i] = waitingJSON{w.Revision, w.EventID, w.Source, w.Value.Reveal(), w.Notify, w.DecidedAt,
-			w.Guardian.Root(), w.Guardian.RevealExtension()}
+			w.Guardian.Root(), w.Guardian.RevealExtension(), underText(w.Under)}
 	}
 	var err1, err2 error
 	r.Scoped, err1 = json.Marshal(scoped)
@@ -147,8 +171,23 @@ func text(s *string) string {
 	return *s
 }
 
+// errMoved says that a person was found to have another number while we waited for a row: the work begins anew, and finds the
+// rows under that one.
+var errMoved = errors.New("the person has another number now")
+
 // lockRows returns the rows of the keys under lock, made where there were none. Keys must be sorted and unique.
 func lockRows(ctx context.Context, tx pgx.Tx, keys []key) (map[key]plan.State, error) {
+	read, err := lockedRows(ctx, tx, keys)
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(read, func(r row) bool { return r.MovedTo != nil }) {
+		return nil, errMoved
+	}
+	return statesOf(read)
+}
+
+func lockedRows(ctx context.Context, tx pgx.Tx, keys []key) ([]row, error) {
 	persons, channels := split(keys)
 	_, err := tx.Exec(ctx, `
 		insert into sync.channel (person_id, channel, changed_at)
@@ -164,14 +203,26 @@ func lockRows(ctx context.Context, tx pgx.Tx, keys []key) (map[key]plan.State, e
 	if err != nil {
 		return nil, fmt.Errorf("lock channel rows: %w", err)
 	}
-	return states(rows)
+	return readRows(rows)
 }
 
-func states(rows pgx.Rows) (map[key]plan.State, error) {
+func readRows(rows pgx.Rows) ([]row, error) {
 	read, err := pgx.CollectRows(rows, pgx.RowToStructByPos[row])
 	if err != nil {
 		return nil, fmt.Errorf("read channel rows: %w", err)
 	}
+	return read, nil
+}
+
+func states(rows pgx.Rows) (map[key]plan.State, error) {
+	read, err := readRows(rows)
+	if err != nil {
+		return nil, err
+	}
+	return statesOf(read)
+}
+
+func statesOf(read []row) (_ map[key]plan.State, err error) {
 	out := make(map[key]plan.State, len(read))
 	for _, r := range read {
 		if out[r.key()], err = r.state(); err != nil {
@@ -192,12 +243,12 @@ func save(ctx context.Context, tx pgx.Tx, changed map[key]plan.State) error {
 		batch.Queue(`
 			update sync.channel set (share_revision, share_event, share_source, share_value, share_notify, share_decided_at,
 				withdrawal_revision, withdrawal_event, withdrawal_source, scoped, waiting, registered_revision, registered_source,
-				settled, blocked, parked, changed_at) =
-				($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, now())
+				settled, blocked, parked, share_under, withdrawal_under, changed_at) =
+				($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, now())
 			where person_id = $1 and channel = $2`,
 			r.PersonID, r.Channel, r.ShareRevision, r.ShareEvent, r.ShareSource, r.ShareValue, r.ShareNotify, r.ShareDecidedAt,
 			r.WithdrawalRevision, r.WithdrawalEvent, r.WithdrawalSource, r.Scoped, r.Waiting, r.RegisteredRevision, r.RegisteredSource,
-			r.Settled, r.Blocked, r.Parked)
+			r.Settled, r.Blocked, r.Parked, r.ShareUnder, r.WithdrawalUnder)
 	}
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("store channel rows: %w", err)

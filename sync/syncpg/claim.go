@@ -3,6 +3,7 @@ package syncpg
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,9 +16,12 @@ import (
 // Claim implements push.Store. A lease that ran out is taken over, and marks the person unsure: whoever held it may have a
 // write under way. Shares are claimed only while every partition is read up to its gate.
 func (s *Store) Claim(ctx context.Context, limit int, urgent, shares bool) ([]push.Claim, error) {
-	var claims []push.Claim
+	var claims []leased
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) (err error) {
 		if claims, err = s.lease(ctx, tx, limit, urgent); err != nil || len(claims) == 0 {
+			return err
+		}
+		if err := addLinked(ctx, tx, claims); err != nil {
 			return err
 		}
 		if shares, err = gateOpen(ctx, tx, shares); err != nil {
@@ -28,7 +32,18 @@ func (s *Store) Claim(ctx context.Context, limit int, urgent, shares bool) ([]pu
 	if err != nil {
 		return nil, fmt.Errorf("claim persons: %w", err)
 	}
-	return claims, nil
+	out := make([]push.Claim, len(claims))
+	for i, c := range claims {
+		out[i] = c.Claim
+	}
+	return out, nil
+}
+
+// leased is a claim in the making.
+type leased struct {
+	push.Claim
+	takenOver bool // from somebody who may have a write under way, on any of the person's records
+	linked    bool // the person has other numbers
 }
 
 // Hasten implements push.Store. A withdrawal that the register refused is no failed attempt, and keeps its time.
@@ -58,29 +73,67 @@ const leaseSQL = `
 	update sync.due d set lease = nextval('sync.lease'), due_at = now() + $3
 	from picked join sync.person p using (person_id) where d.person_id = p.person_id
 	returning p.person_id, p.root, p.extension, d.lease, d.attempts, p.unsure or picked.taken_over, p.written_version,
-		coalesce(extract(epoch from now() - p.written_at), 0)::float8`
+		coalesce(extract(epoch from now() - p.written_at), 0)::float8, picked.taken_over,
+		exists (select from sync.ask a where a.person_id = p.person_id and a.first),
+		exists (select from sync.person l where l.primary_id = p.person_id)`
 
-func (s *Store) lease(ctx context.Context, tx pgx.Tx, limit int, urgent bool) ([]push.Claim, error) {
+func (s *Store) lease(ctx context.Context, tx pgx.Tx, limit int, urgent bool) ([]leased, error) {
 	asked := time.Now() // before the database's now(): our lease ends no later than the database's
 	rows, err := tx.Query(ctx, leaseSQL, urgent, limit, s.Lease)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (push.Claim, error) {
-		c := push.Claim{Expires: asked.Add(s.Lease)}
+	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (leased, error) {
+		c := leased{Claim: push.Claim{Expires: asked.Add(s.Lease)}}
 		var root, extension string
 		var age float64
-		err := r.Scan(&c.ID, &root, &extension, &c.Token, &c.Attempts, &c.Unsure, &c.Written.Version, &age)
+		err := r.Scan(&c.ID, &root, &extension, &c.Token, &c.Attempts, &c.Unsure, &c.Written.Version, &age, &c.takenOver, &c.AskFirst, &c.linked)
 		c.Person = contact.KnownPersonID(root, extension)
-		c.Written.At = time.Now().Add(-time.Duration(age * float64(time.Second)))
+		c.Written.At = ago(age)
 		return c, err
 	})
+}
+
+func ago(seconds float64) time.Time {
+	return time.Now().Add(-time.Duration(seconds * float64(time.Second)))
+}
+
+// addLinked gives each claim the records of the person's other numbers.
+func addLinked(ctx context.Context, tx pgx.Tx, claims []leased) error {
+	at := map[int64]int{}
+	var ids []int64
+	for i, c := range claims {
+		if c.linked {
+			at[c.ID], ids = i, append(ids, c.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := tx.Query(ctx, `
+		select primary_id, person_id, root, extension, unsure, written_version, coalesce(extract(epoch from now() - written_at), 0)::float8
+		from sync.person where primary_id = any ($1) order by person_id`, ids)
+	if err != nil {
+		return err
+	}
+	var primary int64
+	var l push.Linked
+	var root, extension string
+	var age float64
+	_, err = pgx.ForEachRow(rows, []any{&primary, &l.ID, &root, &extension, &l.Unsure, &l.Written.Version, &age}, func() error {
+		c := &claims[at[primary]]
+		l.Person, l.Written.At = contact.KnownPersonID(root, extension), ago(age)
+		l.Unsure = l.Unsure || c.takenOver
+		c.Linked = append(c.Linked, l)
+		return nil
+	})
+	return err
 }
 
 // addTargets gives each claim what is due, shares only where they are allowed: a person may be claimed for a withdrawal while
 // the other channel's share must wait. A channel that is settled is left alone: if somebody else changed it since, that is for
 // the reconciliation to judge. But where a write of unknown end may still land, a settled withdrawal is looked after again.
-func addTargets(ctx context.Context, tx pgx.Tx, claims []push.Claim, shares bool) error {
+func addTargets(ctx context.Context, tx pgx.Tx, claims []leased, shares bool) error {
 	ids := make([]int64, len(claims))
 	for i, c := range claims {
 		ids[i] = c.ID
@@ -94,13 +147,19 @@ func addTargets(ctx context.Context, tx pgx.Tx, claims []push.Claim, shares bool
 		return err
 	}
 	for i := range claims {
+		c := &claims[i]
 		for _, channel := range contact.Channels {
-			state := known[key{claims[i].ID, channel}]
+			state := known[key{c.ID, channel}]
 			withdrawn := state.Want().Kind == plan.Withdrawn
-			if state.Due() && (shares || withdrawn) || claims[i].Unsure && withdrawn {
-				claims[i].Targets = append(claims[i].Targets, plan.Target{Channel: channel, Want: state.Want()})
+			if state.Due() && (shares && !c.AskFirst || withdrawn) || c.unsure() && withdrawn {
+				c.Targets = append(c.Targets, plan.Target{Channel: channel, Want: state.Want()})
 			}
 		}
 	}
 	return nil
+}
+
+// unsure tells whether a write may still land on any of the person's records.
+func (c leased) unsure() bool {
+	return c.Unsure || slices.ContainsFunc(c.Linked, func(l push.Linked) bool { return l.Unsure })
 }

@@ -24,13 +24,13 @@ type Due struct {
 	Attempts    int // since the last success
 }
 
-// Explain reads what is known of a person at one moment. For a person that no decision came for it is empty.
+// Explain reads what is known of a person at one moment, under whichever of the person's numbers. For a person that no decision came for it is empty.
 func (s *Store) Explain(ctx context.Context, p contact.PersonID) (Explanation, error) {
 	e := Explanation{States: map[contact.Channel]plan.State{}}
 	oneMoment := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, s.Pool, oneMoment, func(tx pgx.Tx) error {
 		var id int64
-		err := tx.QueryRow(ctx, `select person_id from sync.person where root = $1 and extension = $2`,
+		err := tx.QueryRow(ctx, `select coalesce(primary_id, person_id) from sync.person where root = $1 and extension = $2`,
 			p.Root(), p.RevealExtension()).Scan(&id)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil

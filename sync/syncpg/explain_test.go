@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"contactsync/consent/contact"
-	"contactsync/consent/event"
 	"contactsync/consent/reason"
 	"contactsync/sync/push"
 	"contactsync/sync/syncpg"
@@ -54,7 +53,7 @@ func (d *desk) parked(why reason.Code, limit int) []string {
 		if p.Since.IsZero() {
 			d.t.Errorf("since when is %s parked?", p.Reason)
 		}
-		out = append(out, fmt.Sprintf("%t %s %s %s %t", p.Person == tove, p.Channel, p.Reason, p.EventID[24:], p.Refused))
+		out = append(out, fmt.Sprintf("%t %s %s %s %t", p.Person == tove || p.Person == child, p.Channel, p.Reason, p.EventID[24:], p.Refused))
 	}
 	return out
 }
@@ -74,9 +73,8 @@ func (d *desk) parks(why reason.Code) {
 func TestParkedListsAllKindsTheNewestFirst(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	waiting := decision(true, 3)
-	waiting.Channel, waiting.Value = contact.Email, contact.KnownValue("tove@example.se")
-	waiting.Actor = event.Actor{Role: event.RoleGuardian, ID: contact.KnownPersonID(contact.RootPersonnummer, "198507099805")}
+	waiting := byGuardian(3)
+	waiting.Channel, waiting.Value = contact.Email, contact.KnownValue("barn@example.se")
 	bad, nobody := decision(true, 4), decision(true, 5)
 	bad.Value = contact.KnownValue("08-465 004 99")
 	nobody.Person = contact.KnownPersonID(contact.RootPersonnummer, "197205179803")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -90,35 +91,38 @@ func (f *finishing) run(ctx context.Context) error {
 func (f *finishing) apply(t plan.Target, do func(*plan.State) []plan.Verdict) {
 	k := key{f.claim.ID, t.Channel}
 	state := f.states[k]
-	p := f.claim.Person
 	for _, v := range do(&state) {
-		f.outcomes = append(f.outcomes, said{person: event.AsSent(p.Root(), p.RevealExtension()),
-			pseudo: event.Key(f.Pepper, p), channel: t.Channel, verdict: v})
+		f.outcomes = append(f.outcomes, f.about(f.claim.Person, t.Channel, v))
 	}
 	f.states[k], f.changed[k] = state, state
 }
 
-// doubt: a write whose end is unknown may have happened for each target that came to no end.
+// doubt: a write whose end is unknown may have happened for each target that came to no end. On another number's record that can
+// only be a withdrawal.
 func (f *finishing) doubt() {
-	if !f.result.Unsure {
-		return
-	}
+	elsewhere := slices.ContainsFunc(f.result.Linked, func(r push.RecordResult) bool { return r.Unsure })
 	for _, t := range f.claim.Targets {
+		if !f.result.Unsure && (!elsewhere || t.Want.Kind != plan.Withdrawn) {
+			continue
+		}
 		if _, ended := f.changed[key{f.claim.ID, t.Channel}]; !ended {
 			f.apply(t, func(state *plan.State) []plan.Verdict { state.Doubt(t.Want); return nil })
 		}
 	}
 }
 
-// person keeps what the next claim must know about writes.
+// person keeps what the next claim must know about writes, for each record.
 func (f *finishing) person(ctx context.Context) error {
-	_, err := f.tx.Exec(ctx, `
-		update sync.person set unsure = $2,
-			written_version = case when $3 = '' then written_version else $3 end,
-			written_at = case when $3 = '' then written_at else now() end
-		where person_id = $1 and (unsure <> $2 or $3 <> '')`, f.claim.ID, f.result.Unsure, f.result.Written.Version)
-	if err != nil {
-		return fmt.Errorf("record write: %w", err)
+	records := append([]push.RecordResult{{ID: f.claim.ID, Unsure: f.result.Unsure, Written: f.result.Written}}, f.result.Linked...)
+	for _, r := range records {
+		_, err := f.tx.Exec(ctx, `
+			update sync.person set unsure = $2,
+				written_version = case when $3 = '' then written_version else $3 end,
+				written_at = case when $3 = '' then written_at else now() end
+			where person_id = $1 and (unsure <> $2 or $3 <> '')`, r.ID, r.Unsure, r.Written.Version)
+		if err != nil {
+			return fmt.Errorf("record write: %w", err)
+		}
 	}
 	return nil
 }
@@ -127,14 +131,30 @@ func (f *finishing) person(ctx context.Context) error {
 func (f *finishing) queue(ctx context.Context) error {
 	wait, urgent, due := f.next()
 	if !due {
-		_, err := f.tx.Exec(ctx, `delete from sync.due where person_id = $1`, f.claim.ID)
-		return err
+		if _, err := f.tx.Exec(ctx, `delete from sync.due where person_id = $1`, f.claim.ID); err != nil {
+			return err
+		}
+		return f.askWho(ctx)
 	}
 	_, err := f.tx.Exec(ctx, `
-		update sync.due set lease = null, urgent = $2, due_at = now() + $3,
+		update sync.due set lease = null, urgent = $2,
+			due_at = now() + case when $6 and exists (select from sync.ask where person_id = $1 and first) then `+held+` else $3 end,
 			attempts = case when $5 then attempts when $4 then attempts + 1 else 0 end
-		where person_id = $1`, f.claim.ID, urgent, wait, f.result.RetryIn > 0, f.result.Untried)
-	return err
+		where person_id = $1`, f.claim.ID, urgent, wait, f.result.RetryIn > 0, f.result.Untried, wait == 0 && !urgent && f.claim.AskFirst)
+	if err != nil {
+		return err
+	}
+	return f.askWho(ctx)
+}
+
+// askWho has the register asked about a person under whose number it takes no share: the person may have another one now.
+func (f *finishing) askWho(ctx context.Context) error {
+	if !slices.ContainsFunc(f.result.Parked, func(p push.Parked) bool {
+		return p.Target.Want.Kind == plan.Shared && (p.Reason == reason.PersonUnknown || p.Reason == reason.RegisterRefused)
+	}) {
+		return nil
+	}
+	return ask(ctx, f.tx, []int64{f.claim.ID}, []bool{false})
 }
 
 // next tells when the person is due again: at once for a decision that came meanwhile, after the attempt's own wish for one

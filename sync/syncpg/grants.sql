@@ -3,7 +3,7 @@ grant usage on schema sync to contactsync_worker, contactsync_support;
 grant select on sync.schema_version to contactsync_worker, contactsync_support;
 
 grant select, insert, update on sync.person, sync.channel, sync.partition to contactsync_worker;
-grant select, insert, update, delete on sync.due to contactsync_worker;
+grant select, insert, update, delete on sync.due, sync.ask to contactsync_worker;
 grant select, insert on sync.refused to contactsync_worker;
 grant select, insert, delete on sync.outbox to contactsync_worker;
 grant insert on sync.audit to contactsync_worker; -- nobody reads, changes or deletes it

@@ -22,6 +22,15 @@ type said struct {
 	verdict plan.Verdict
 }
 
+// about makes a verdict on a decision of a person that is kept under a number; its outcome names the one it was made under.
+func (s *Store) about(kept contact.PersonID, channel contact.Channel, v plan.Verdict) said {
+	p := kept
+	if !v.Under.IsZero() {
+		p = v.Under
+	}
+	return said{person: event.AsSent(p.Root(), p.RevealExtension()), pseudo: event.Key(s.Pepper, p), channel: channel, verdict: v}
+}
+
 // message waits to be published.
 type message struct {
 	id         int64

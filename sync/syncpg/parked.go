@@ -104,18 +104,20 @@ func (s *Store) parkedYet(ctx context.Context, why reason.Code, limit int) ([]Pa
 }
 
 func (r parkedRow) decisions(s plan.State) (out []ParkedDecision) {
-	add := func(why reason.Code, since time.Time, eventID string) {
-		out = append(out, ParkedDecision{Person: contact.KnownPersonID(r.Root, r.Extension), Channel: contact.Channel(r.Channel),
-			Reason: why, Since: since, EventID: eventID})
+	add := func(why reason.Code, since time.Time, eventID string, under contact.PersonID) {
+		if under.IsZero() {
+			under = contact.KnownPersonID(r.Root, r.Extension)
+		}
+		out = append(out, ParkedDecision{Person: under, Channel: contact.Channel(r.Channel), Reason: why, Since: since, EventID: eventID})
 	}
 	if s.Blocked != "" && s.Share != nil {
-		add(s.Blocked, r.Changed, s.Share.EventID)
+		add(s.Blocked, r.Changed, s.Share.EventID, s.Share.Under)
 	}
 	if s.Parked != "" {
-		add(s.Parked, r.Waits, s.Want().EventID)
+		add(s.Parked, r.Waits, s.Want().EventID, s.Want().Under)
 	}
 	for _, w := range s.Waiting {
-		add(reason.GuardianUnconfirmed, r.Changed, w.EventID)
+		add(reason.GuardianUnconfirmed, r.Changed, w.EventID, w.Under)
 	}
 	return out
 }

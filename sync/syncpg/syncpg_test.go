@@ -94,6 +94,16 @@ func decision(share bool, revision int64) event.Decision {
 	return d
 }
 
+// child is under 13 until 2030, and vera has custody of it.
+var child, vera = contact.KnownPersonID(contact.RootPersonnummer, "201701012393"), contact.KnownPersonID(contact.RootPersonnummer, "198507099805")
+
+// byGuardian is vera's share of the child's mobile number.
+func byGuardian(revision int64) event.Decision {
+	d := decision(true, revision)
+	d.Person, d.Actor = child, event.Actor{Role: event.RoleGuardian, ID: vera}
+	return d
+}
+
 func record(d event.Decision) stream.Record {
 	headers, value := d.Binary()
 	r := stream.Record{Value: value}
@@ -208,9 +218,7 @@ func TestLossIsPassedOn(t *testing.T) {
 func TestBacklog(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	guardian := decision(true, 9)
-	guardian.Channel, guardian.Value = contact.Email, contact.KnownValue("a@example.se")
-	guardian.Actor = event.Actor{Role: event.RoleGuardian, ID: contact.KnownPersonID(contact.RootPersonnummer, "198507099805")}
+	guardian := byGuardian(9)
 	d.receives(share(1), record(guardian))
 	claim := d.claims(false)[0]
 	d.finishes(claim, push.Result{Parked: []push.Parked{{Target: claim.Targets[0], Reason: reason.PersonUnknown}}})
@@ -345,13 +353,13 @@ func TestWithdrawalsAreClaimedFirst(t *testing.T) {
 func TestValueIsErasedWhenReplaced(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	guardian := decision(true, 1)
-	guardian.Actor = event.Actor{Role: event.RoleGuardian, ID: contact.KnownPersonID(contact.RootPersonnummer, "198507099805")}
-	d.receives(record(guardian), share(2))
+	own, no := decision(true, 2), decision(false, 3)
+	own.Person, no.Person = child, child
+	d.receives(record(byGuardian(1)), record(own))
 	if d.one(`select share_value from sync.channel`) != decision(true, 2).Value.Reveal() {
 		t.Error("the newest share has no value")
 	}
-	d.receives(withdraw(3))
+	d.receives(record(no))
 	if got := d.one(`select concat(share_value, waiting) from sync.channel`); got != "[]" {
 		t.Error("a replaced value is still stored")
 	}
@@ -618,5 +626,22 @@ func TestReadingAgainMovesNothingBack(t *testing.T) {
 	d.receives(share(1))
 	if got := d.one(`select next_offset::text from sync.partition`); got != "2" {
 		t.Errorf("after a replay the partition stands at %s", got)
+	}
+}
+
+func TestGuardianOfSomebodyGrownUpIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.clock = time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC) // a day after the thirteenth birthday
+	twelve, thirteen := byGuardian(1), byGuardian(2)
+	twelve.DecidedAt = time.Date(2029, 12, 31, 22, 59, 0, 0, time.UTC)
+	thirteen.DecidedAt = time.Date(2029, 12, 31, 23, 1, 0, 0, time.UTC) // 2030 in Sweden
+	d.receives(record(twelve), record(thirteen))
+	no := byGuardian(3)
+	no.Share, no.Value, no.Reason, no.DecidedAt = false, contact.Value{}, event.ReasonResident, d.clock
+	d.receives(record(no))
+	d.wantTold("1 parked guardian_unconfirmed", "2 parked guardian_not_allowed", "1 superseded newer_decision")
+	if len(d.claims(true)) != 1 {
+		t.Error("a guardian's withdrawal is judged")
 	}
 }

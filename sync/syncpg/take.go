@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,7 +20,7 @@ import (
 // Take implements intake.Store: decisions, their outcomes as far as they are known, and the partition's offset, all or nothing.
 // Records that were taken before, by their offset, change nothing, and are not told of again.
 func (s *Store) Take(ctx context.Context, b intake.Batch) error {
-	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+	err := s.unmoved(ctx, func(tx pgx.Tx) error {
 		from, err := advance(ctx, tx, b.Topic, b.Partition, b.Next)
 		if err != nil {
 			return err
@@ -32,13 +33,30 @@ func (s *Store) Take(ctx context.Context, b intake.Batch) error {
 	return nil
 }
 
+// unmoved runs a transaction, and runs it again if a person's rows have moved to another number meanwhile. One that found them
+// moved has locked the rows that say so, and finds the new place the next time.
+func (s *Store) unmoved(ctx context.Context, do func(pgx.Tx) error) (err error) {
+	for range 5 {
+		if err = pgx.BeginFunc(ctx, s.Pool, do); !errors.Is(err, errMoved) {
+			return err
+		}
+	}
+	return err
+}
+
+// numbered is where a person's decisions are kept.
+type numbered struct {
+	id   int64
+	kept contact.PersonID // the number that they are kept under
+}
+
 // taking is one batch on its way into the database.
 type taking struct {
 	*Store
 	tx       pgx.Tx
 	batch    intake.Batch
 	from     int64 // records below this offset were taken before
-	persons  map[contact.PersonID]int64
+	persons  map[contact.PersonID]numbered
 	states   map[key]plan.State
 	seen     []bool // by entry: refused before, and told of then
 	changed  map[key]plan.State
@@ -93,16 +111,18 @@ func (t *taking) number(ctx context.Context) error {
 		return fmt.Errorf("make persons: %w", err)
 	}
 	rows, err := t.tx.Query(ctx, `
-		select person_id, root, extension from sync.person join unnest($1::text[], $2::text[]) as p (r, e) on root = r and extension = e`,
+		select k.person_id, k.root, k.extension, p.root, p.extension
+		from unnest($1::text[], $2::text[]) as d (r, e) join sync.person p on p.root = r and p.extension = e
+			join sync.person k on k.person_id = coalesce(p.primary_id, p.person_id)`,
 		roots, extensions)
 	if err != nil {
 		return fmt.Errorf("number persons: %w", err)
 	}
-	t.persons = make(map[contact.PersonID]int64, len(roots))
+	t.persons = make(map[contact.PersonID]numbered, len(roots))
 	var id int64
-	var root, extension string
-	_, err = pgx.ForEachRow(rows, []any{&id, &root, &extension}, func() error {
-		t.persons[contact.KnownPersonID(root, extension)] = id
+	var keptRoot, kept, root, extension string
+	_, err = pgx.ForEachRow(rows, []any{&id, &keptRoot, &kept, &root, &extension}, func() error {
+		t.persons[contact.KnownPersonID(root, extension)] = numbered{id, contact.KnownPersonID(keptRoot, kept)}
 		return nil
 	})
 	return err
@@ -123,7 +143,7 @@ func (t *taking) lock(ctx context.Context) (err error) {
 func (t *taking) key(e intake.Entry) (key, bool) {
 	d := e.Decision
 	known := !d.Person.IsZero() && slices.Contains(contact.Channels[:], d.Channel)
-	return key{t.persons[d.Person], d.Channel}, known
+	return key{t.persons[d.Person].id, d.Channel}, known
 }
 
 // refuse marks entries that were refused before, and records those that are refused now.
@@ -175,19 +195,20 @@ func (t *taking) refusedBefore(ctx context.Context) (map[string]bool, error) {
 	return before, err
 }
 
+const refusedSQL = `
+	insert into sync.refused (mark, event_id, source, person_id, channel, revision, reason, refused_at)
+	values ($1, $2, $3, $4, $5, $6, $7, now()) on conflict (mark) do nothing`
+
 // recordRefusals inserts in the order of the marks, as every worker does.
 func (t *taking) recordRefusals(ctx context.Context, refused map[string]intake.Entry) error {
 	var batch pgx.Batch
 	for _, mark := range slices.Sorted(maps.Keys(refused)) {
 		d := refused[mark].Decision
 		var person *int64
-		if id, ok := t.persons[d.Person]; ok {
-			person = &id
+		if n, ok := t.persons[d.Person]; ok {
+			person = &n.id
 		}
-		batch.Queue(`
-			insert into sync.refused (mark, event_id, source, person_id, channel, revision, reason, refused_at)
-			values ($1, $2, $3, $4, $5, $6, $7, now()) on conflict (mark) do nothing`,
-			mark, d.EventID, d.Source, person, string(d.Channel), d.Revision, string(refused[mark].Refused))
+		batch.Queue(refusedSQL, mark, d.EventID, d.Source, person, string(d.Channel), d.Revision, string(refused[mark].Refused))
 	}
 	if err := t.tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("record refusals: %w", err)
@@ -209,7 +230,7 @@ func (t *taking) take(e intake.Entry) error {
 	default:
 		k, _ := t.key(e)
 		state := t.states[k]
-		for _, v := range state.Apply(e.Event) {
+		for _, v := range state.Apply(t.under(e)) {
 			passedOver := v.EventID == e.Decision.EventID && v.Outcome != event.Parked
 			if !again || !passedOver {
 				t.say(e, v)
@@ -220,7 +241,30 @@ func (t *taking) take(e intake.Entry) error {
 	return nil
 }
 
+// under is the entry's event with the number it was made under, if the person is kept under another one.
+func (t *taking) under(e intake.Entry) plan.Event {
+	p := e.Decision.Person
+	if t.persons[p].kept == p {
+		return e.Event
+	}
+	out := e.Event
+	if s := out.Share; s != nil {
+		share := *s
+		share.Under, out.Share = p, &share
+	}
+	if w := out.Withdrawal; w != nil {
+		withdrawal := *w
+		withdrawal.Under, out.Withdrawal = p, &withdrawal
+	}
+	return out
+}
+
+// say tells of a decision: the entry's own, or one that it has replaced and that may have been made under another number.
 func (t *taking) say(e intake.Entry, v plan.Verdict) {
+	if n, ok := t.persons[e.Decision.Person]; ok && v.EventID != e.Decision.EventID {
+		t.outcomes = append(t.outcomes, t.about(n.kept, e.Decision.Channel, v))
+		return
+	}
 	key := ""
 	if !e.Decision.Person.IsZero() {
 		key = event.Key(t.Pepper, e.Decision.Person)
@@ -228,29 +272,15 @@ func (t *taking) say(e intake.Entry, v plan.Verdict) {
 	t.outcomes = append(t.outcomes, said{person: e.Person, pseudo: key, channel: e.Decision.Channel, verdict: v})
 }
 
-// due puts persons whose register record is behind into the queue. One that waits for its next attempt is tried at once: the
-// decision is new. One that somebody works on stays theirs; Finish sees the new decision.
+// due puts persons whose register record is behind into the queue, and those about whom the register must be asked.
 func (t *taking) due(ctx context.Context) error {
-	urgent := map[int64]bool{}
+	kept := map[int64]contact.PersonID{}
+	for _, n := range t.persons {
+		kept[n.id] = n.kept
+	}
+	q := queue{}
 	for k, state := range t.changed {
-		if state.Due() {
-			urgent[k.person] = urgent[k.person] || state.Want().Kind == plan.Withdrawn
-		}
+		q.add(k.person, kept[k.person], state)
 	}
-	persons := slices.Sorted(maps.Keys(urgent))
-	flags := make([]bool, len(persons))
-	for i, p := range persons {
-		flags[i] = urgent[p]
-	}
-	_, err := t.tx.Exec(ctx, `
-		insert into sync.due (person_id, urgent, due_at, since)
-		select p, u, now(), now() from unnest($1::bigint[], $2::boolean[]) with ordinality as d (p, u, n) order by n
-		on conflict (person_id) do update set
-			urgent = due.urgent or excluded.urgent,
-			due_at = case when due.lease is null then now() else due.due_at end,
-			attempts = case when due.lease is null then 0 else due.attempts end`, persons, flags)
-	if err != nil {
-		return fmt.Errorf("queue persons: %w", err)
-	}
-	return nil
+	return q.put(ctx, t.tx)
 }

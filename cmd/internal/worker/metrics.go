@@ -33,9 +33,12 @@ func newMetrics(r prometheus.Registerer, store *syncpg.Store) (*metrics, error) 
 	return m, errors.Join(r.Register(m.calls), r.Register(m.took), r.Register(m.read), r.Register(m.lost), r.Register(newBacklog(store)))
 }
 
-func (m *metrics) observeCall(operation, outcome, blame string, took time.Duration) {
-	m.calls.WithLabelValues("personv4", operation, outcome, blame).Inc()
-	m.took.WithLabelValues(operation).Observe(took.Seconds())
+// observer counts the calls of one contract.
+func (m *metrics) observer(contract string) func(operation, outcome, blame string, took time.Duration) {
+	return func(operation, outcome, blame string, took time.Duration) {
+		m.calls.WithLabelValues(contract, operation, outcome, blame).Inc()
+		m.took.WithLabelValues(operation).Observe(took.Seconds())
+	}
 }
 
 func (m *metrics) countRecord(result string, why reason.Code) {
@@ -44,8 +47,8 @@ func (m *metrics) countRecord(result string, why reason.Code) {
 
 // backlog is asked for at each scrape.
 type backlog struct {
-	store                       *syncpg.Store
-	oldest, due, parked, outbox *prometheus.Desc
+	store                                  *syncpg.Store
+	oldest, due, parked, outbox, questions *prometheus.Desc
 }
 
 func newBacklog(store *syncpg.Store) *backlog {
@@ -58,6 +61,7 @@ func newBacklog(store *syncpg.Store) *backlog {
 			"Age of the oldest decision that the register does not show yet; 0 if there is none.", "decision"),
 		due:    desc("contactsync_due", "Persons whose register record is behind.", "decision"),
 		parked: desc("contactsync_parked", "Decisions that are parked, by reason.", "reason"),
+		questions: desc("contactsync_questions", "Persons about whom the register is to be asked who they are."),
 		// The portal has the same of its own schema.
 		outbox: prometheus.NewDesc("contactsync_outbox", "Messages that wait to be published.", nil, prometheus.Labels{"schema": "sync"}),
 	}
@@ -65,7 +69,7 @@ func newBacklog(store *syncpg.Store) *backlog {
 
 // Describe implements prometheus.Collector.
 func (b *backlog) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.oldest, b.due, b.parked, b.outbox} {
+	for _, d := range []*prometheus.Desc{b.oldest, b.due, b.parked, b.outbox, b.questions} {
 		out <- d
 	}
 }
@@ -89,6 +93,7 @@ func (b *backlog) Collect(out chan<- prometheus.Metric) {
 	for _, why := range parkable() { // also those of which there is none: a series that begins at 1 has not grown
 		gauge(b.parked, float64(now.Parked[why]), string(why))
 	}
+	out <- prometheus.MustNewConstMetric(b.questions, prometheus.GaugeValue, float64(now.Questions))
 	out <- prometheus.MustNewConstMetric(b.outbox, prometheus.GaugeValue, float64(now.Outbox))
 }
 

@@ -21,6 +21,7 @@ import (
 	"contactsync/consent/event"
 	"contactsync/consent/outbox"
 	"contactsync/consent/stream"
+	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 	"contactsync/sync/intake"
@@ -57,6 +58,7 @@ type Worker struct {
 	Config
 	intake    *intake.Intake
 	pusher    *push.Pusher
+	asker     *push.Asker
 	relay     *outbox.Relay
 	publisher *stream.Publisher
 }
@@ -81,7 +83,7 @@ func New(c Config) (_ *Worker, err error) {
 	if w.relay, err = outbox.New(outbox.Config{Pool: c.Pool, Schema: "sync", Publisher: w.publisher, Log: c.Log}); err != nil {
 		return nil, err
 	}
-	if w.pusher, err = w.newPusher(store, m); err != nil {
+	if err := w.newRegisterSide(store, m); err != nil {
 		return nil, errors.Join(err, w.publisher.Close())
 	}
 	w.intake, err = intake.New(intake.Config{Store: store, Log: c.Log, Now: c.Now, Rules: c.Rules, Taken: w.pusher.Wake, Counted: m.countRecord,
@@ -89,8 +91,24 @@ func New(c Config) (_ *Worker, err error) {
 	return w, err
 }
 
-func (w *Worker) newPusher(store *syncpg.Store, m *metrics) (*push.Pusher, error) {
-	adapter, err := w.adapter(m)
+// newRegisterSide makes what speaks to the register, over the same connections.
+func (w *Worker) newRegisterSide(store *syncpg.Store, m *metrics) (err error) {
+	reads, writes := register.HTTPClients(w.TLS, max(32, w.Push.Concurrency))
+	if w.pusher, err = w.newPusher(store, m, reads, writes); err != nil {
+		return err
+	}
+	w.asker, err = w.newAsker(store, m, reads)
+	return err
+}
+
+func (w *Worker) newPusher(store *syncpg.Store, m *metrics, reads, writes *http.Client) (*push.Pusher, error) {
+	readClient, err1 := personv4.NewClient(personv4.ClientConfig{ClientConfig: w.client(reads)})
+	writeClient, err2 := personv4.NewClient(personv4.ClientConfig{ClientConfig: w.client(writes)})
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, fmt.Errorf("register: %w", err)
+	}
+	adapter, err := register.NewPersonV4(register.PersonV4Config{Reads: readClient, Writes: writeClient,
+		Codes: w.Codes, Observe: m.observer("personv4")})
 	if err != nil {
 		return nil, err
 	}
@@ -101,19 +119,20 @@ func (w *Worker) newPusher(store *syncpg.Store, m *metrics) (*push.Pusher, error
 	return push.New(c)
 }
 
-func (w *Worker) adapter(m *metrics) (*register.PersonV4, error) {
-	reads, writes := register.HTTPClients(w.TLS, max(32, w.Push.Concurrency))
-	client := func(h *http.Client) (*personv4.Client, error) {
-		return personv4.NewClient(personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
-			BaseURL: w.RegisterURL, LogicalAddress: w.LogicalAddress, HTTP: h}})
-	}
-	readClient, err1 := client(reads)
-	writeClient, err2 := client(writes)
-	if err := errors.Join(err1, err2); err != nil {
+func (w *Worker) newAsker(store *syncpg.Store, m *metrics, reads *http.Client) (*push.Asker, error) {
+	client, err := personprofilev5.NewClient(personprofilev5.ClientConfig{ClientConfig: w.client(reads)})
+	if err != nil {
 		return nil, fmt.Errorf("register: %w", err)
 	}
-	return register.NewPersonV4(register.PersonV4Config{Reads: readClient, Writes: writeClient,
-		Codes: w.Codes, Observe: m.observeCall})
+	adapter, err := register.NewProfileV5(register.ProfileV5Config{Client: client, Observe: m.observer("personprofilev5")})
+	if err != nil {
+		return nil, err
+	}
+	return push.NewAsker(push.AskerConfig{Store: store, Register: adapter, Log: w.Log, Answered: w.pusher.Wake, CallTimeout: w.Push.CallTimeout})
+}
+
+func (w *Worker) client(h *http.Client) rivta.ClientConfig {
+	return rivta.ClientConfig{BaseURL: w.RegisterURL, LogicalAddress: w.LogicalAddress, HTTP: h}
 }
 
 // Check tells whether the worker has taken over its partitions; before that it reads and pushes nothing.
@@ -131,6 +150,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	var relay, rest sync.WaitGroup
 	relay.Go(func() { w.relay.Run(relaying) })
 	rest.Go(func() { w.pusher.Run(ctx) })
+	rest.Go(func() { w.asker.Run(ctx) })
 	err := stream.Consume(ctx, stream.ConsumeConfig{Config: w.Kafka, Group: Group,
 		Topic: event.TopicDecisions, Log: w.Log, SessionTimeout: w.Session, Healthy: w.Pool.Ping}, w.intake)
 	rest.Wait()

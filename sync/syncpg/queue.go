@@ -1,0 +1,93 @@
+package syncpg
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"contactsync/consent/contact"
+	"contactsync/sync/plan"
+)
+
+// queued is what is to be done about a person.
+type queued struct {
+	due      bool
+	urgent   bool // a withdrawal is due
+	free     bool // something is due that needs no answer first
+	ask      bool // the register is to be asked who the person is
+	askFirst bool // before a share is pushed
+}
+
+// queue collects by person what follows from changed states.
+type queue map[int64]queued
+
+// add takes one channel of a person in, who is kept under a number.
+//
+// The register is asked about a guardian's share, about a share by somebody with a samordningsnummer or another number than the
+// primary one, since it must go to the number that counts now, and about a withdrawal, which goes to the records of all numbers. The
+// withdrawal does not wait for the answer.
+func (q queue) add(person int64, kept contact.PersonID, state plan.State) {
+	want, all := state.Want(), q[person]
+	shared := want.Kind == plan.Shared
+	first := shared && (kept.Root() == contact.RootSamordningsnummer || !want.Under.IsZero())
+	if state.Due() {
+		all.due = true
+		all.urgent = all.urgent || !shared
+		all.free = all.free || !first
+		all.ask = all.ask || first || !shared
+		all.askFirst = all.askFirst || first
+	}
+	all.ask = all.ask || len(state.Waiting) > 0
+	q[person] = all
+}
+
+// held is how long a person is left alone whose shares wait for an answer. The answer makes the person due at once.
+const held = `interval '10 seconds'`
+
+// put queues persons. One that waits for its next attempt is tried at once: the decision is new. One that somebody works on stays
+// theirs; Finish sees the new decision.
+func (q queue) put(ctx context.Context, tx pgx.Tx) error {
+	var asks, due []int64
+	var first, urgent, free []bool
+	for _, person := range slices.Sorted(maps.Keys(q)) {
+		p := q[person]
+		if p.ask {
+			asks, first = append(asks, person), append(first, p.askFirst)
+		}
+		if p.due {
+			due, urgent, free = append(due, person), append(urgent, p.urgent), append(free, p.free)
+		}
+	}
+	_, err := tx.Exec(ctx, `
+		insert into sync.due (person_id, urgent, due_at, since)
+		select p, u, case when f then now() else now() + `+held+` end, now()
+		from unnest($1::bigint[], $2::boolean[], $3::boolean[]) with ordinality as d (p, u, f, n) order by n
+		on conflict (person_id) do update set
+			urgent = due.urgent or excluded.urgent,
+			due_at = case when due.lease is not null then due.due_at
+				when excluded.due_at > now() then least(due.due_at, excluded.due_at) else now() end,
+			attempts = case when due.lease is null then 0 else due.attempts end`, due, urgent, free)
+	if err != nil {
+		return fmt.Errorf("queue persons: %w", err)
+	}
+	return ask(ctx, tx, asks, first)
+}
+
+// ask queues persons to ask about. A question that is under way is asked again: its answer may be older than the reason.
+func ask(ctx context.Context, tx pgx.Tx, persons []int64, first []bool) error {
+	if len(persons) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `
+		insert into sync.ask (person_id, first, due_at, turn)
+		select p, f, now(), nextval('sync.lease') from unnest($1::bigint[], $2::boolean[]) with ordinality as d (p, f, n) order by n
+		on conflict (person_id) do update set first = ask.first or excluded.first, due_at = excluded.due_at, turn = excluded.turn`,
+		persons, first)
+	if err != nil {
+		return fmt.Errorf("queue questions: %w", err)
+	}
+	return nil
+}
