@@ -103,7 +103,7 @@ func tokenSecret(password string) ([]byte, error) {
 	return hkdf.Key(sha256.New, []byte(password), nil, "contactsync support confirmation", sha256.Size)
 }
 
-// devDesk reads with the worker's certificate, which may read protected persons.
+// devDesk asks the register by the desk's own certificate.
 func devDesk(dir string) (c config.Support, err error) {
 	at, err := devstack.ReadEndpoints(dir)
 	if err != nil {
@@ -116,8 +116,8 @@ func devDesk(dir string) (c config.Support, err error) {
 	if c.Postgres, err = pgxpool.ParseConfig(address); err != nil {
 		return c, errors.New("the address of PostgreSQL cannot be read") // it holds the password
 	}
-	place := registerPlace{ca: filepath.Join(dir, "tls", "ca.pem"), cert: filepath.Join(dir, "tls", devstack.WorkerCertificate+".pem"),
-		key: filepath.Join(dir, "tls", devstack.WorkerCertificate+"-key.pem")}
+	place := registerPlace{ca: filepath.Join(dir, "tls", "ca.pem"), cert: filepath.Join(dir, "tls", devstack.SupportCertificate+".pem"),
+		key: filepath.Join(dir, "tls", devstack.SupportCertificate+"-key.pem")}
 	tls, err := place.tls()
 	if err != nil {
 		return c, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -55,6 +56,9 @@ func newDevServices(ctx context.Context, stack *devstack.Stack, log *slog.Logger
 	if err := s.migrate(ctx); err != nil {
 		return nil, err
 	}
+	if err := (mockregister.AccessAdmin{Pool: s.owner, By: "contactsync dev"}).Begin(ctx, devGrants()...); err != nil {
+		return nil, err
+	}
 	if s.register, err = s.newRegister(ctx); err != nil {
 		return nil, err
 	}
@@ -101,13 +105,30 @@ func (s *devServices) newRegister(ctx context.Context) (*mockregister.Register, 
 	}
 	return mockregister.New(mockregister.Config{
 		Pool: pool, Now: time.Now, Log: s.log.With("service", "register"), LogicalAddress: registerAddress,
-		Callers: map[string]mockregister.Rights{
-			devstack.WorkerHSAID:   {Read: true, Write: true, Protected: true},
-			devstack.PortalHSAID:   {Read: true, Protected: true},
-			devstack.JournalHSAID:  {Read: true, Protected: true},
-			devstack.StrangerHSAID: {},
-		},
 	})
+}
+
+// devGrants are what the systems of dev may do on a new data folder. The stranger may nothing.
+func devGrants() (all []mockregister.Grant) {
+	reads := func(contract string) bool { return !strings.HasPrefix(contract, "Update") }
+	everything := func(string) bool { return true }
+	for _, system := range []struct {
+		hsaID  string
+		uses   func(contract string) bool
+		rights mockregister.Rights
+	}{
+		{devstack.WorkerHSAID, everything, mockregister.Rights{Protected: true, Write: true}},
+		{devstack.PortalHSAID, reads, mockregister.Rights{Protected: true}},
+		{devstack.SupportHSAID, reads, mockregister.Rights{Protected: true, Support: true}},
+		{devstack.JournalHSAID, reads, mockregister.Rights{Protected: true}},
+	} {
+		for _, contract := range mockregister.Contracts() {
+			if system.uses(contract) {
+				all = append(all, mockregister.Grant{System: system.hsaID, Contract: contract, LogicalAddress: registerAddress, Rights: system.rights})
+			}
+		}
+	}
+	return all
 }
 
 func (s *devServices) kafka() stream.Config {

@@ -27,7 +27,7 @@ func adminOf(t *testing.T) (url string, faults *mockregister.Faults) {
 	}
 	t.Cleanup(pool.Close)
 	register, err := mockregister.New(mockregister.Config{Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		LogicalAddress: registerAddress, Callers: map[string]mockregister.Rights{journal: {}}})
+		LogicalAddress: registerAddress, Access: mockregister.MayAll(journal)})
 	if err != nil {
 		t.Fatal(err)
 	}

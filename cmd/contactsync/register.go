@@ -27,7 +27,7 @@ func runRegister(ctx context.Context, c config.Register, logTo io.Writer) error 
 	if err != nil {
 		return err
 	}
-	r, err := mockregister.New(mockregister.Config{Pool: p.pool, Now: p.clock.Now, Log: p.log, LogicalAddress: c.LogicalAddress, Callers: c.Callers,
+	r, err := mockregister.New(mockregister.Config{Pool: p.pool, Now: p.clock.Now, Log: p.log, LogicalAddress: c.LogicalAddress,
 		WholeSeconds: c.WholeSeconds, Off: c.Off})
 	if err != nil {
 		return err

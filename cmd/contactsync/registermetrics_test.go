@@ -23,7 +23,7 @@ func TestCallersOfDeprecatedContractsAreMetrics(t *testing.T) {
 	t.Cleanup(pool.Close)
 	const system, address = "SE2321000016-SYS1", "SE165565594230-1000"
 	register, err := mockregister.New(mockregister.Config{Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: address,
-		Callers: map[string]mockregister.Rights{system: {Read: true, Protected: true}}})
+		Access: mockregister.MayAll(system)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,6 +40,14 @@ func (s sheet) line(label string, parts ...string) {
 	fmt.Fprintf(s, "%s\t%s\n", label, printed(strings.Join(parts, ", ")))
 }
 
+// row is a line of a table.
+func (s sheet) row(cells ...string) {
+	for i, cell := range cells {
+		cells[i] = printed(cell)
+	}
+	fmt.Fprintln(s, strings.Join(cells, "\t"))
+}
+
 func showReport(out io.Writer, r support.Report, lang string, asJSON bool) error {
 	v := viewReport(r, lang)
 	if asJSON {

@@ -74,6 +74,7 @@ func TestBadInput(t *testing.T) {
 		{"XML that breaks off", worker, good[:len(good)-20], soapHeaders(), 500, "Client", "VP015", "client", "malformed XML in line 1"},
 		{"a DOCTYPE", worker, message(here, `<!DOCTYPE x [<!ENTITY e "`+plantedMail+`">]>`), soapHeaders(), 500, "Client", "VP015", "client", "a DOCTYPE is not allowed"},
 		{"more than a mebibyte", worker, message(here+"<!--"+strings.Repeat(plantedMail, 1<<16)+"-->", ""), soapHeaders(), 500, "Client", "VP015", "client", "message is too large"},
+		{"ten mebibytes", worker, message(here+"<!--"+strings.Repeat(plantedMail, 10<<20/len(plantedMail))+"-->", ""), soapHeaders(), 500, "Client", "VP015", "client", "message is too large"},
 		{"an identity that cannot be", worker, strings.Replace(good, plantedPerson, plantedMobile, 1), soapHeaders(), 500, "Client", "fault_Client", "client", "malformed identity"},
 		{"an unknown element", worker, strings.Replace(good, "g:personId", "g:"+"person", -1), soapHeaders(), 500, "Client", "fault_Client", "client", "GetPersonContactInformationUnrestricted: personId: missing or out of place"},
 	} {
@@ -114,11 +115,21 @@ func TestCallsAreLoggedWithoutPersonalData(t *testing.T) {
 	person := s.id(t, "both_channels")
 	get, write := personv4.GetOperation(true).Name, personv4.UpdateOperation(true).Name
 	update := contracttest.Unchanged(*must(client.Get(ctx, person))(t))
-	checkLine(t, s, person, logLine{get, worker, "ok", "none", id, "", ""})
+	checkLine(t, s, person, logLine{Operation: get, Caller: worker, Outcome: "ok", Blame: "none", CorrelationID: id})
 	must(client.Update(ctx, update))(t)
-	checkLine(t, s, person, logLine{write, worker, "ok", "none", id, "", ""})
+	checkLine(t, s, person, logLine{Operation: write, Caller: worker, Outcome: "ok", Blame: "none", CorrelationID: id})
 	must(client.Update(ctx, update))(t)
-	checkLine(t, s, person, logLine{write, worker, "error:stale_version", "client", id, "", ""})
+	checkLine(t, s, person, logLine{Operation: write, Caller: worker, Outcome: "error:stale_version", Blame: "client", CorrelationID: id})
+}
+
+func TestOriginalConsumerIsLogged(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	const first = "SE2321000016-FIRST"
+	must(s.client(t).Get(rivta.WithOriginalConsumer(t.Context(), first), s.id(t, "empty")))(t)
+	if text, line := s.nextLine(t); line.OriginalConsumer != first || line.Caller != worker {
+		t.Errorf("logged %s", text)
+	}
 }
 
 func checkLine(t *testing.T, s served, person personv4.ID, want logLine) {
@@ -173,12 +184,18 @@ func TestRequestsThatAreNoCallsAreLoggedToo(t *testing.T) {
 func TestCertificatesOfOthersAreNotLetIn(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
-	certPEM, keyPEM, err := must(testca.New(time.Now()))(t).Issue("system", worker)
-	foreign := must(tls.X509KeyPair(certPEM, keyPEM))(t)
-	if err != nil {
-		t.Fatal(err)
+	pair := func(certPEM, keyPEM []byte, err error) tls.Certificate {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return must(tls.X509KeyPair(certPEM, keyPEM))(t)
 	}
-	for name, certificates := range map[string][]tls.Certificate{"of another authority": {foreign}, "none": nil} {
+	foreign := pair(must(testca.New(time.Now()))(t).Issue("system", worker))
+	expired := pair(s.CA.IssueUntil(time.Now().Add(-time.Minute), "system", worker))
+	server := pair(s.CA.Issue("system", worker, "127.0.0.1"))
+	for name, certificates := range map[string][]tls.Certificate{"of another authority": {foreign}, "that has run out": {expired},
+		"of a server": {server}, "none": nil} {
 		client := s.HTTP(t, worker)
 		client.Transport.(*http.Transport).TLSClientConfig.Certificates = certificates
 		response, err := client.Get(s.URL)

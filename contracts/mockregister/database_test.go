@@ -2,6 +2,7 @@ package mockregister
 
 import (
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,15 +32,25 @@ func migrated(t testing.TB) *pgxpool.Pool {
 
 func newRegister(t testing.TB, pool *pgxpool.Pool, now func() time.Time, log slog.Handler) *Register {
 	t.Helper()
-	register, err := New(Config{Pool: pool, Now: now, Log: slog.New(log), LogicalAddress: address, Callers: map[string]Rights{
-		worker: {Read: true, Write: true, Protected: true},
-		clinic: {Read: true, Write: true},
-		reader: {Read: true, Protected: true},
-	}})
+	register, err := New(Config{Pool: pool, Now: now, Log: slog.New(log), LogicalAddress: address, Access: someAccess()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return register
+}
+
+// someAccess lets each do what its name says.
+func someAccess() FixedAccess {
+	access := MayAll(worker)
+	for _, contract := range Contracts() {
+		if !strings.HasSuffix(contract, unrestrictedSuffix) && contract != contractREST {
+			access = append(access, Grant{clinic, contract, "", Rights{}})
+		}
+		if !strings.HasPrefix(contract, "Update") {
+			access = append(access, Grant{reader, contract, "", Rights{Protected: true}})
+		}
+	}
+	return access
 }
 
 // world is a seeded register and its people.

@@ -2,3 +2,6 @@
 grant usage on schema register to contactsync_register;
 grant select on register.schema_version, register.guardianships, register.parents, register.linked_identities to contactsync_register;
 grant select, update on register.persons to contactsync_register;
+
+-- Who may do what is the owner's to say: a register that was broken into cannot let anybody in.
+grant select on register.access to contactsync_register;

@@ -43,6 +43,7 @@ func (r *Register) write(ctx context.Context, l line) {
 		slog.String("operation", l.operation.Name),
 		slog.Int("major", l.operation.Major),
 		slog.String("caller", l.caller.HSAID),
+		slog.String("original_consumer", l.caller.OriginalConsumer),
 		slog.String("correlation_id", l.caller.CorrelationID),
 		slog.String("outcome", l.outcome),
 		slog.String("blame", l.blame),
@@ -112,7 +113,7 @@ func (r *Register) logOthers(contracts http.Handler) http.Handler {
 		if logged {
 			return
 		}
-		caller, _ := rivta.CallerOf(request) // without one there is none to name
+		caller, _ := rivta.CallerOf(request)
 		l := line{caller: caller, outcome: "http_" + strconv.Itoa(answer.status), duration: time.Since(begun)}
 		l.blame = blameOf(answer.status)
 		r.write(ctx, l)

@@ -2,8 +2,7 @@
 // personal-data service does, keeps its records in PostgreSQL (schema "register") and comes with invented test persons.
 //
 // What it answers follows TKB 5.1; where that is silent the choice is ours and says so. It is no copy of the national
-// service: whom a call comes from and what it may do is a table given by the configuration, and nobody's name, address or
-// family is real.
+// service: who may what is a table that AccessAdmin changes, and nobody's name, address or family is real.
 //
 // Start with Config and New. Get, Update and Persons are the contracts' rules, clock counts the versions, Seed invents the people.
 // Faults are what can be dialled to go wrong on the way to them, Admin is the listener to dial them on.
@@ -13,10 +12,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -28,20 +25,14 @@ import (
 	"contactsync/contracts/rivta"
 )
 
-// Rights is what a calling system may do. The zero value is nothing.
-type Rights struct {
-	Read      bool // ask for records
-	Write     bool // change records
-	Protected bool // use the Unrestricted contracts, for what Read and Write allow
-}
-
-// Config is what a Register needs. Only Callers may be empty: then nobody is let in.
+// Config is what a Register needs.
 type Config struct {
 	Pool           *pgxpool.Pool
 	Now            func() time.Time
 	Log            *slog.Logger
-	LogicalAddress string            // HSA-id under which the register is addressed, such as SE165565594230-1000
-	Callers        map[string]Rights // by HSA-id
+	LogicalAddress string // HSA-id under which the register is addressed, such as SE165565594230-1000
+	// Access tells who may what. Nil: the table register.access in Pool.
+	Access Access
 	// WholeSeconds lets two writes within a second share a version, as the national service may. False: no version is given twice.
 	WholeSeconds bool
 	// Off are the contracts that are no longer served. Only those that have a successor can be.
@@ -54,7 +45,7 @@ type Register struct {
 	clock   clock
 	log     *slog.Logger
 	address string
-	callers map[string]Rights
+	access  Access
 	off     []contracts.Contract
 	faults  *Faults
 	calls   *callCounts
@@ -74,14 +65,12 @@ func New(config Config) (*Register, error) {
 		return nil, err
 	}
 	r := &Register{pool: config.Pool, clock: clock{config.Now, zone, config.WholeSeconds}, log: config.Log, address: config.LogicalAddress,
-		callers: maps.Clone(config.Callers), off: slices.Clone(config.Off), calls: newCallCounts(config.Now), old: newOldCalls()}
+		access: config.Access, off: slices.Clone(config.Off), calls: newCallCounts(config.Now), old: newOldCalls()}
+	if r.access == nil {
+		r.access = NewAccessTable(config.Pool, time.Now)
+	}
 	r.faults = newFaults(config.Now, r.knows, r.tell)
 	return r, nil
-}
-
-func (r *Register) knows(caller string) bool {
-	_, ok := r.callers[caller]
-	return ok
 }
 
 func required(given bool, name string) error {
@@ -105,6 +94,11 @@ func replaceable(off []contracts.Contract) error {
 // Handler serves all contracts at their paths. It must be served with mutual TLS: the client certificate tells who calls.
 // Dialled faults meet the calls here; Get, Update and Persons of the Register itself know none.
 func (r *Register) Handler() http.Handler {
+	endpoints := r.endpoints()
+	return r.counted(endpoints, interfered(r.logOthers(rivta.NewHandler(endpoints...))))
+}
+
+func (r *Register) endpoints() []*rivta.Endpoint {
 	config := personv4.HandlerConfig{LogicalAddress: r.address, Authorizer: r, Observe: r.observe}
 	endpoints := slices.Concat(personv4.Endpoints(behindFaults{r}, config), personv3.Endpoints(throughV3{behindFaults{r}}, config),
 		personprofilev5.Endpoints(behindFaults{r}, config))
@@ -112,7 +106,7 @@ func (r *Register) Handler() http.Handler {
 		e.Lifecycle, _ = contracts.Of(e.Operation.Contract())
 		e.Off = slices.Contains(r.off, e.Operation.Contract())
 	}
-	return r.counted(endpoints, interfered(r.logOthers(rivta.NewHandler(endpoints...))))
+	return endpoints
 }
 
 // Faults are those that can be dialled on the register. A new register has none.
@@ -120,16 +114,3 @@ func (r *Register) Faults() *Faults { return r.faults }
 
 // Close ends what dialled faults have left to be done; see Faults.Close. Stop serving before, and close the pool after.
 func (r *Register) Close(ctx context.Context) error { return r.faults.Close(ctx) }
-
-// Authorize implements rivta.Authorizer by the table of callers. The operation's name tells what it needs.
-func (r *Register) Authorize(_ context.Context, caller rivta.Caller, op rivta.Operation, _ string) error {
-	rights := r.callers[caller.HSAID]
-	allowed := rights.Read
-	if strings.HasPrefix(op.Name, "Update") {
-		allowed = rights.Write
-	}
-	if !allowed || strings.HasSuffix(op.Name, "Unrestricted") && !rights.Protected {
-		return rivta.NotAllowed(caller.HSAID)
-	}
-	return nil
-}

@@ -50,13 +50,14 @@ func (s served) nextLine(t *testing.T) (text string, line logLine) {
 }
 
 type logLine struct {
-	Operation     string
-	Caller        string
-	Outcome       string
-	Blame         string
-	CorrelationID string `json:"correlation_id"`
-	LogID         string `json:"log_id"`
-	Cause         string
+	Operation        string
+	Caller           string
+	Outcome          string
+	Blame            string
+	CorrelationID    string `json:"correlation_id"`
+	OriginalConsumer string `json:"original_consumer"`
+	LogID            string `json:"log_id"`
+	Cause            string
 }
 
 // client speaks the Unrestricted contracts as a system that may do everything.

@@ -29,7 +29,7 @@ type Authorizer interface {
 // Exchange tells what came of one call, for a log line or a metric. It holds no personal data, save perhaps in Cause.
 type Exchange struct {
 	Operation Operation
-	Caller    Caller // zero when the call was refused before the caller was known
+	Caller    Caller // without HSAID when the call was refused before the caller was known
 	Outcome   string // what Reply.Outcome said; empty when the call ended in a fault
 	Fault     *Fault // nil when the call was answered
 	Cause     error  // what lies behind a Server fault; never sent
@@ -97,6 +97,7 @@ func (e *Endpoint) serveCall(w http.ResponseWriter, r *http.Request) {
 	} else {
 		exchange.Outcome, body = reply.Outcome, Append(nil, reply.Body)
 	}
+	exchange.Caller.Tell(w.Header())
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	_, _ = w.Write(envelope(body)) // a caller that has gone needs no answer
@@ -142,7 +143,7 @@ func (e *Endpoint) call(r *http.Request, caller *Caller) (reply Reply, err error
 	if err := e.Authorizer.Authorize(r.Context(), *caller, e.Operation, e.LogicalAddress); err != nil {
 		return Reply{}, err
 	}
-	return e.Answer(r.Context(), *caller, message.body)
+	return e.Answer(caller.Onward(r.Context()), *caller, message.body)
 }
 
 func readMessage(r *http.Request) (message, error) {

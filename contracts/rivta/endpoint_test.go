@@ -77,6 +77,64 @@ func TestCallerTakesHeadersOnlyInProperForm(t *testing.T) {
 	}
 }
 
+func TestAnswersTellHowTheCallIsFollowed(t *testing.T) {
+	t.Parallel()
+	const first = "SE2321000016-FIRST"
+	for sentence, row := range map[string]struct {
+		body   string
+		change func(*http.Request)
+		first  string // the original consumer in the answer
+	}{
+		"a call for another system": {"", func(r *http.Request) { r.Header.Set(originalConsumerHeader, first) }, first},
+		"a call of its own":         {"", nil, ""},
+		"a call that fails":         {"fail", func(r *http.Request) { r.Header.Set(originalConsumerHeader, first) }, first},
+		"a caller that is not known": {"", func(r *http.Request) {
+			r.TLS = subject()
+			r.Header.Set(originalConsumerHeader, first)
+		}, first},
+		"a person as original consumer": {"", func(r *http.Request) { r.Header.Set(originalConsumerHeader, "198507099805") }, ""},
+	} {
+		var seen Exchange
+		response := postBody(t, endpoint(&seen), Element{Name: someOperation().Request(), Text: row.body}, func(r *http.Request) {
+			r.Header.Set(correlationHeader, someUUID)
+			if row.change != nil {
+				row.change(r)
+			}
+		})
+		if got := response.Header.Get(correlationHeader); got != someUUID || seen.Caller.CorrelationID != someUUID {
+			t.Errorf("%s: correlation id %q, want %q", sentence, got, someUUID)
+		}
+		if got := response.Header.Get(originalConsumerHeader); got != row.first || seen.Caller.OriginalConsumer != row.first {
+			t.Errorf("%s: original consumer %q, want %q", sentence, got, row.first)
+		}
+	}
+}
+
+// What a service calls while it answers carries on whose call it is.
+func TestCallsOnwardAreFollowed(t *testing.T) {
+	t.Parallel()
+	const first = "SE2321000016-FIRST"
+	for original, want := range map[string]string{first: first, "": systemID} {
+		var sent http.Header
+		var seen Exchange
+		e := endpoint(&seen)
+		e.Answer = func(ctx context.Context, _ Caller, body Element) (Reply, error) {
+			_, _ = call(t, ctx, func(r *http.Request) (*http.Response, error) {
+				sent = r.Header
+				return nil, errors.New("enough")
+			})
+			return Reply{Body: body}, nil
+		}
+		postBody(t, e, Element{Name: someOperation().Request()}, func(r *http.Request) {
+			r.Header.Set(correlationHeader, someUUID)
+			r.Header.Set(originalConsumerHeader, original)
+		})
+		if sent.Get(correlationHeader) != someUUID || sent.Get(originalConsumerHeader) != want {
+			t.Errorf("sent on as %v, want %s and %s", sent, someUUID, want)
+		}
+	}
+}
+
 // authorizer lets everybody in, or nobody.
 type authorizer struct{ err error }
 
@@ -192,7 +250,7 @@ func TestCallersThatAreNotKnown(t *testing.T) {
 	for vp, connection := range map[string]*tls.ConnectionState{"VP011": nil, "VP002": subject()} {
 		var seen Exchange
 		answer := text(t, post(t, endpoint(&seen), func(r *http.Request) { r.TLS = connection }))
-		if !strings.Contains(answer, "<faultstring>"+vp) || seen.Fault.VP != vp || seen.Caller != (Caller{}) {
+		if !strings.Contains(answer, "<faultstring>"+vp) || seen.Fault.VP != vp || seen.Caller.HSAID != "" {
 			t.Errorf("%s: %s, seen %+v", vp, answer, seen)
 		}
 	}

@@ -82,6 +82,11 @@ func (ca *CA) KeyPEM() []byte {
 // Issue makes a certificate and its key, valid as long as the authority. An empty hsaID leaves SERIALNUMBER out. With hosts
 // (names or IP addresses) it is a server's certificate, without a client's.
 func (ca *CA) Issue(commonName, hsaID string, hosts ...string) (certPEM, keyPEMBytes []byte, err error) {
+	return ca.IssueUntil(ca.cert.NotAfter, commonName, hsaID, hosts...)
+}
+
+// IssueUntil is Issue of a certificate that runs out at a time of its own.
+func (ca *CA) IssueUntil(end time.Time, commonName, hsaID string, hosts ...string) (certPEM, keyPEMBytes []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make key of %s: %w", commonName, err)
@@ -90,7 +95,7 @@ func (ca *CA) Issue(commonName, hsaID string, hosts ...string) (certPEM, keyPEMB
 	if err != nil {
 		return nil, nil, err
 	}
-	template.KeyUsage = x509.KeyUsageDigitalSignature
+	template.KeyUsage, template.NotAfter = x509.KeyUsageDigitalSignature, end
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	if len(hosts) > 0 {
 		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}

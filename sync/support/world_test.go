@@ -91,7 +91,7 @@ func (w *world) newDesk(secret string) *support.Desk {
 func (w *world) newRegister() *register.PersonV4 {
 	w.t.Helper()
 	mock, err := mockregister.New(mockregister.Config{Pool: w.pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: address,
-		Callers: map[string]mockregister.Rights{caller: {Read: true, Write: true, Protected: true}}})
+		Access: mockregister.MayAll(caller)})
 	w.must(err)
 	seeded, err := mock.Seed(w.t.Context(), 0)
 	w.must(err)

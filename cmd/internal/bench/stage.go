@@ -92,7 +92,7 @@ func (s *stage) newDatabase(ctx context.Context) error {
 	}
 	s.records, err = mockregister.New(mockregister.Config{
 		Pool: s.pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: logicalAddress,
-		Callers: map[string]mockregister.Rights{workerHSAID: {Read: true, Write: true, Protected: true}},
+		Access: mockregister.MayAll(workerHSAID),
 	})
 	return err
 }

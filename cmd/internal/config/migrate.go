@@ -51,6 +51,17 @@ func ReadSupport(r *Reader) Support {
 	return s
 }
 
+// Access is what the command `access` reads where no --data names a dev.
+type Access struct {
+	Postgres       *pgxpool.Config
+	LogicalAddress string
+}
+
+// ReadAccess reads the variables of `access`; the reader has the faults.
+func ReadAccess(r *Reader) Access {
+	return Access{Postgres: readPostgres(r, "the owner"), LogicalAddress: readLogicalAddress(r)}
+}
+
 // ReadTopics reads the variables of `topics`; the reader has the faults.
 func ReadTopics(r *Reader) stream.Config { return readKafka(r) }
 
@@ -63,6 +74,7 @@ func readers() map[string]func(*Reader) {
 		"migrate":  func(r *Reader) { ReadMigrate(r) },
 		"topics":   func(r *Reader) { ReadTopics(r) },
 		"support":  func(r *Reader) { ReadSupport(r) },
+		"access":   func(r *Reader) { ReadAccess(r) },
 	}
 }
 

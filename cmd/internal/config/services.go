@@ -269,7 +269,6 @@ type Register struct {
 	Admin          string // empty: off
 	LogicalAddress string
 	TLS            *tls.Config
-	Callers        map[string]mockregister.Rights
 	WholeSeconds   bool
 	Off            []contracts.Contract
 }
@@ -284,7 +283,6 @@ func ReadRegister(r *Reader) Register {
 	c.TLS.Certificates = r.certificate(Variable{Name: "REGISTER_SERVER_CERT", Meaning: "the register's certificate (PEM), with its chain"},
 		Variable{Name: "REGISTER_SERVER_KEY", Secret: true, Meaning: "the key (PEM) of the register's certificate"})
 	c.TLS.ClientCAs = r.authorities(Variable{Name: "REGISTER_CLIENT_CA", Meaning: "certificates (PEM) of the authorities that callers' certificates are from"})
-	c.Callers = readCallers(r)
 	c.WholeSeconds = r.Choice(Variable{Name: "REGISTER_VERSIONS", Default: "unique",
 		Meaning: "unique: none is given twice; seconds: two writes within a second may share one, as at the national service"}, "unique", "seconds") == "seconds"
 	c.Off = readOff(r)
@@ -305,27 +303,4 @@ func readOff(r *Reader) []contracts.Contract {
 		off = append(off, c)
 	}
 	return off
-}
-
-func readCallers(r *Reader) map[string]mockregister.Rights {
-	v := Variable{Name: "REGISTER_CALLERS", Meaning: "who may do what: HSA-ID=read+write+protected, separated by commas"}
-	callers := map[string]mockregister.Rights{}
-	for _, item := range r.List(v) {
-		hsaID, words, _ := strings.Cut(item, "=")
-		var rights mockregister.Rights
-		for word := range strings.SplitSeq(words, "+") {
-			switch word {
-			case "read":
-				rights.Read = true
-			case "write":
-				rights.Write = true
-			case "protected":
-				rights.Protected = true
-			default:
-				r.Faultf(v, "gives %s a right that is none of read, write, protected", hsaID)
-			}
-		}
-		callers[hsaID] = rights
-	}
-	return callers
 }

@@ -14,10 +14,11 @@ import (
 
 // HSA-ids of the clients that get a certificate.
 const (
-	WorkerHSAID   = "SE2321000016-CSW1" // the sync worker: reads and writes, protected persons too
-	PortalHSAID   = "SE2321000016-CSP1" // the residents' portal: reads, protected persons too
-	JournalHSAID  = "SE2321000016-CSJ1" // a care system: reads, protected persons too
-	StrangerHSAID = "SE2321000016-CSX1" // is known, and allowed nothing
+	WorkerHSAID   = "SE2321000016-CSW1" // the sync worker
+	PortalHSAID   = "SE2321000016-CSP1" // the residents' portal
+	SupportHSAID  = "SE2321000016-CSD1" // the support desk
+	JournalHSAID  = "SE2321000016-CSJ1" // a care system
+	StrangerHSAID = "SE2321000016-CSX1" // a system that nobody has allowed anything
 	registerHSAID = "SE2321000016-CSR1"
 )
 
@@ -25,6 +26,7 @@ const (
 const (
 	WorkerCertificate   = "worker"
 	PortalCertificate   = "portal"
+	SupportCertificate  = "support"
 	JournalCertificate  = "journal"
 	StrangerCertificate = "stranger"
 	registerCertificate = "register"
@@ -44,9 +46,12 @@ type Holder struct{ Name, HSAID string }
 func Holders() []Holder {
 	return []Holder{
 		{registerCertificate, registerHSAID}, {WorkerCertificate, WorkerHSAID}, {PortalCertificate, PortalHSAID},
-		{JournalCertificate, JournalHSAID}, {StrangerCertificate, StrangerHSAID},
+		{SupportCertificate, SupportHSAID}, {JournalCertificate, JournalHSAID}, {StrangerCertificate, StrangerHSAID},
 	}
 }
+
+// Systems are those of the holders that call others.
+func Systems() []Holder { return Holders()[1:] }
 
 // PrepareCertificates makes what is missing or no longer fits together, such as after a crash in between.
 func PrepareCertificates(dir string, now time.Time) (*Certificates, error) {

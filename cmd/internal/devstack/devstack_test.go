@@ -208,7 +208,7 @@ func TestCertificatesAreKeptAndMended(t *testing.T) {
 		},
 		"the authority is gone": {
 			func(dir string) error { return os.Remove(filepath.Join(dir, "ca-key.pem")) },
-			map[string]bool{"ca": true, "worker": true, "journal": true, "stranger": true, "register": true},
+			map[string]bool{"ca": true, "worker": true, "support": true, "journal": true, "stranger": true, "register": true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -345,7 +345,7 @@ func prepare(t *testing.T, dir string, now time.Time) *Certificates {
 func certificates(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
-	for _, name := range []string{authority, registerCertificate, WorkerCertificate, JournalCertificate, StrangerCertificate} {
+	for _, name := range []string{authority, registerCertificate, WorkerCertificate, SupportCertificate, JournalCertificate, StrangerCertificate} {
 		text, err := os.ReadFile(filepath.Join(dir, name+".pem"))
 		if err != nil {
 			t.Fatal(err)

@@ -52,7 +52,7 @@ func TestDevRunsEverythingAndEndsOnCtrlC(t *testing.T) { // not beside others: i
 		t.Errorf("topics (-want +got):\n%s", diff)
 	}
 	query(t, at.Postgres, "select count(*) from pg_database")
-	for _, client := range []string{"worker", "journal", "stranger"} {
+	for _, client := range []string{"worker", "support", "journal", "stranger"} {
 		status, text := get(t, clientOf(t, data, client), at.Register+"/rivta/UpdatePersonContactInformation/4/rivtabp21?wsdl")
 		if status != http.StatusOK || !strings.Contains(text, at.Register) {
 			t.Errorf("the register answers %s with %d and a description without its own address", client, status)

@@ -20,6 +20,7 @@ import (
 	"contactsync/consent/kafkatest"
 	"contactsync/consent/pgcluster"
 	"contactsync/consent/pgschema"
+	"contactsync/contracts/mockregister"
 )
 
 // rolePassword is every role's: the cluster goes with the test.
@@ -63,6 +64,7 @@ func StartFleet(t testing.TB, c FleetConfig) *Fleet {
 	t.Helper()
 	f := startGround(t)
 	f.migrate(c.Persons)
+	f.grant(devstack.WorkerHSAID, devstack.PortalHSAID, devstack.JournalHSAID)
 	f.registerPort = freePort(t)
 	f.link("worker-register", local(f.registerPort))
 	for _, name := range []string{"worker-postgres", "portal-postgres", "register-postgres"} {
@@ -126,14 +128,30 @@ func (f *Fleet) migrate(persons int) {
 	f.t.Helper()
 	file := filepath.Join(f.Dir, devstack.PersonsFile)
 	cmd := exec.Command(Binary(f.t), "migrate", "--test-persons", strconv.Itoa(persons), "--persons-file", file)
-	cmd.Env = []string{"CONTACTSYNC_POSTGRES_URL=postgres://contactsync@" + hostOf(f.t, f.Postgres.URL()) + "/contactsync?sslmode=disable",
-		"CONTACTSYNC_POSTGRES_PASSWORD=" + rolePassword}
+	cmd.Env = f.ownerEnv()
 	for _, role := range []string{"PORTAL", "WORKER", "SUPPORT", "REGISTER"} {
 		cmd.Env = append(cmd.Env, "CONTACTSYNC_"+role+"_DB_PASSWORD="+rolePassword)
 	}
 	if output, err := cmd.CombinedOutput(); err != nil {
 		f.t.Fatalf("migrate: %v: %s", err, output)
 	}
+}
+
+// grant lets the systems do everything at the register.
+func (f *Fleet) grant(systems ...string) {
+	f.t.Helper()
+	for _, system := range systems {
+		cmd := exec.Command(Binary(f.t), append([]string{"access", "grant", "--may", "protected,support,write", system}, mockregister.Contracts()...)...)
+		cmd.Env = f.ownerEnv()
+		if output, err := cmd.CombinedOutput(); err != nil {
+			f.t.Fatalf("access: %v: %s", err, output)
+		}
+	}
+}
+
+func (f *Fleet) ownerEnv() []string {
+	return []string{"CONTACTSYNC_POSTGRES_URL=postgres://contactsync@" + hostOf(f.t, f.Postgres.URL()) + "/contactsync?sslmode=disable",
+		"CONTACTSYNC_POSTGRES_PASSWORD=" + rolePassword}
 }
 
 // RestartPostgres starts the cluster, on the same folder and port as before.
@@ -283,9 +301,7 @@ func (f *Fleet) registerEnv() []string {
 		"CONTACTSYNC_REGISTER_LISTEN="+local(f.registerPort),
 		"CONTACTSYNC_REGISTER_ADMIN_LISTEN="+strings.TrimPrefix(f.Admin, "http://"),
 		"CONTACTSYNC_REGISTER_SERVER_CERT_FILE="+f.tls("register"), "CONTACTSYNC_REGISTER_SERVER_KEY_FILE="+f.tls("register-key"),
-		"CONTACTSYNC_REGISTER_CLIENT_CA_FILE="+f.tls("ca"),
-		"CONTACTSYNC_REGISTER_CALLERS="+devstack.WorkerHSAID+"=read+write+protected,"+devstack.PortalHSAID+"=read+protected,"+
-			devstack.JournalHSAID+"=read+write+protected")
+		"CONTACTSYNC_REGISTER_CLIENT_CA_FILE="+f.tls("ca"))
 }
 
 func (f *Fleet) clientEnv(certificate, hsaID string) []string {

@@ -54,7 +54,7 @@ func newWorld(t *testing.T, c stream.Config) *world {
 		return errors.Join(mockregister.Migrate(ctx, p), syncpg.Migrate(ctx, p))
 	})
 	mock, err := mockregister.New(mockregister.Config{Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: address,
-		Callers: map[string]mockregister.Rights{caller: {Read: true, Write: true, Protected: true}}})
+		Access: mockregister.MayAll(caller)})
 	if err != nil {
 		t.Fatal(err)
 	}
