@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 
 	"contactsync/contracts/problem"
@@ -43,8 +45,11 @@ func decode(text []byte, s shape, into any) *problem.Problem {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return problem.Invalid(CodeInvalid, property(wrong.Field), "type")
 	}
+	if errors.Is(err, errNoInteger) {
+		return problem.Invalid(CodeInvalid, "changes.revision", "type")
+	}
 	if err != nil { // a member that belongs elsewhere
-		return problem.Invalid(CodeInvalid, "", "unknown_member")
+		return problem.Invalid(CodeInvalid, "body", "unknown_member")
 	}
 	return nil
 }
@@ -223,27 +228,59 @@ func decodeHeld(text []byte) ([]Held, *problem.Problem) {
 	return request.Held, c.problem()
 }
 
+// integer reads what JSON Schema takes for one: 16564.0 too.
+type integer int64
+
+var errNoInteger = errors.New("no integer")
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (i *integer) UnmarshalJSON(text []byte) error {
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil {
+		const exact = 1 << 53 // beyond it a float64 may be another number than the one written
+		f, err := strconv.ParseFloat(string(text), 64)
+		if err != nil || f != math.Trunc(f) || math.Abs(f) > exact {
+			return errNoInteger
+		}
+		n = int64(f)
+	}
+	*i = integer(n)
+	return nil
+}
+
+// givenChange is a Change as it may be written.
+type givenChange struct {
+	Change
+	Revision integer `json:"revision"`
+}
+
 // changeRequest is a bulk change.
 type changeRequest struct {
 	Changes []Change `json:"changes"`
 }
 
 func decodeChanges(text []byte) ([]Change, *problem.Problem) {
-	var request changeRequest
+	var request struct {
+		Changes []givenChange `json:"changes"`
+	}
 	names := []string{"changes", "person", "root", "extension", "channel", "decision", "value", "notify", "revision", "eventId"}
 	if p := decode(text, shape{names: names}, &request); p != nil {
 		return nil, p
 	}
 	var c checks
 	c.items("changes", len(request.Changes))
-	for i, change := range request.Changes {
+	changes := make([]Change, len(request.Changes))
+	for i, given := range request.Changes {
+		change := given.Change
+		change.Revision = int64(given.Revision)
+		changes[i] = change
 		c.person(change.Person, "changes", i, ".person")
 		c.must(change.Channel == Mobile || change.Channel == Email, "value", "changes[%d].channel", i)
 		c.must(change.Decision == Share || change.Decision == Withdraw, "value", "changes[%d].decision", i)
 		c.must(change.Revision >= 1, "value", "changes[%d].revision", i)
 		c.must(change.EventID == "" || eventIDText.MatchString(change.EventID), "form", "changes[%d].eventId", i)
 	}
-	return request.Changes, c.problem()
+	return changes, c.problem()
 }
 
 // writeRequest is the body of PUT and PATCH.
