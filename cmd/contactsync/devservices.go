@@ -35,6 +35,7 @@ type devServices struct {
 	owner    *pgxpool.Pool
 	pools    []*pgxpool.Pool
 	register *mockregister.Register
+	changes  changePublisher
 	worker   *worker.Worker
 	portal   portalService
 	metrics  *prometheus.Registry
@@ -99,8 +100,12 @@ func (s *devServices) newRegister(ctx context.Context) (*mockregister.Register, 
 	if err != nil {
 		return nil, err
 	}
-	return mockregister.New(mockregister.Config{
-		Pool: pool, Now: time.Now, Log: s.log.With("service", "register"), LogicalAddress: registerAddress,
+	if s.changes, err = newChangePublisher(s.kafka(), pool, s.log.With("service", "register")); err != nil {
+		return nil, err
+	}
+	r, err := mockregister.New(mockregister.Config{
+		Message: changeMessages(s.kafka(), []byte(event.DevelopmentPepper), registerAddress),
+		Pool:    pool, Now: time.Now, Log: s.log.With("service", "register"), LogicalAddress: registerAddress,
 		Callers: map[string]mockregister.Rights{
 			devstack.WorkerHSAID:   {Read: true, Write: true, Protected: true},
 			devstack.PortalHSAID:   {Read: true, Protected: true},
@@ -108,6 +113,10 @@ func (s *devServices) newRegister(ctx context.Context) (*mockregister.Register, 
 			devstack.StrangerHSAID: {},
 		},
 	})
+	if err != nil {
+		return nil, err
+	}
+	return r, s.metrics.Register(newRegisterMetrics(r))
 }
 
 func (s *devServices) kafka() stream.Config {
@@ -165,12 +174,14 @@ func (s *devServices) runAll(ctx context.Context, ready func() error) error {
 		group.Go(func() error { return run.Serve(ctx, server) })
 	}
 	ports := s.stack.Ports
-	serve(run.Server{Name: "register", Listener: ports.Register, Handler: s.register.Handler(), TLS: registerTLS})
+	contracts := registerServer(ports.Register, s.register)
+	contracts.TLS = registerTLS
+	serve(contracts)
 	serve(run.Server{Name: "register admin", Listener: ports.RegisterAdmin, Handler: s.register.Admin()})
 	serve(run.Server{Name: "ops", Listener: ports.Ops, Handler: s.ops().Handler()})
 	serve(run.Server{Name: "portal", Listener: ports.Portal, Handler: s.portal.pages.Handler()})
 	context.AfterFunc(ctx, s.portal.pages.Drain) // pages that wait for news must not hold up the end
-	group.Go(func() error { return closeRegister(ctx, s.register) })
+	group.Go(func() error { return keepRegister(ctx, s.register, s.changes) })
 	group.Go(func() error { return s.worker.Run(ctx) })
 	group.Go(func() error { return s.portal.messages.Run(ctx) })
 	group.Go(func() error { return s.watchPostgres(ctx) })

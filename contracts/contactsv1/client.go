@@ -108,12 +108,12 @@ func (c *Client) Changes(ctx context.Context, from From) (Page, error) {
 	return page, c.call(ctx, http.MethodGet, "/changes?"+query.Encode(), nil, nil, &page)
 }
 
-// Follow reads the feed page by page, from a cursor on (see From.Cursor), until ctx ends, an error comes or the loop is left.
-// Keep the page's cursor when the page has been worked on: who goes on from there misses nothing. Empty pages come too.
-func (c *Client) Follow(ctx context.Context, cursor string) iter.Seq2[Page, error] {
+// Follow reads the feed page by page, from a cursor on (see From.Cursor), until ctx ends, an error comes or the loop is left. wait is
+// how long the register waits for news before it gives an empty page. Keep the page's cursor when the page has been worked on: who goes on from there misses nothing.
+func (c *Client) Follow(ctx context.Context, cursor string, wait time.Duration) iter.Seq2[Page, error] {
 	return func(yield func(Page, error) bool) {
 		for {
-			page, err := c.Changes(ctx, From{Cursor: cursor, Limit: MaxItems, Wait: 20 * time.Second})
+			page, err := c.Changes(ctx, From{Cursor: cursor, Limit: MaxItems, Wait: wait})
 			if !yield(page, err) || err != nil {
 				return
 			}

@@ -23,6 +23,9 @@ type Server struct {
 	Listener net.Listener
 	Handler  http.Handler
 	TLS      *tls.Config // nil serves plain HTTP
+	// ReadTimeout is how long a whole request may take to come in; 0: for ever, once its head is there. A handler that takes longer
+	// than that to answer, and must notice when its caller leaves, lifts it by http.ResponseController.
+	ReadTimeout time.Duration
 	Log      *slog.Logger
 }
 
@@ -32,6 +35,7 @@ func Serve(ctx context.Context, s Server) error {
 	server := &http.Server{
 		Handler:           s.Handler,
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       s.ReadTimeout,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(s.Log.With("server", s.Name).Handler(), slog.LevelWarn),
 	}
