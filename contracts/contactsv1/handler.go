@@ -65,7 +65,6 @@ type request struct {
 	*http.Request
 	call Call
 	ref  string // of the record in the address
-	w    http.ResponseWriter
 }
 
 // route is one operation.
@@ -115,7 +114,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := Exchange{Operation: route.operation}
-	answer, err := h.answer(w, r, route, ref, &x.Caller)
+	answer, err := h.answer(r, route, ref, &x.Caller)
 	if x.Caller.CorrelationID != "" {
 		w.Header().Set(correlationHeader, x.Caller.CorrelationID)
 	}
@@ -154,7 +153,7 @@ func methods(routes map[string]route) string {
 }
 
 // answer judges the call from the outside in, and has it carried out.
-func (h *handler) answer(w http.ResponseWriter, r *http.Request, route route, ref string, caller *rivta.Caller) (reply, error) {
+func (h *handler) answer(r *http.Request, route route, ref string, caller *rivta.Caller) (reply, error) {
 	var err error
 	*caller, err = rivta.CallerOf(r)
 	if h.config.Begun != nil {
@@ -178,7 +177,7 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, route route, re
 		}
 	}
 	call := Call{Operation: route.operation, Caller: *caller, Unrestricted: rights.Unrestricted}
-	return route.serve(&request{Request: r, call: call, ref: ref, w: w}, body)
+	return route.serve(&request{Request: r, call: call, ref: ref}, body)
 }
 
 func readBody(r *http.Request, media string) ([]byte, error) {
@@ -384,8 +383,6 @@ func (s server) changes(r *request, _ []byte) (reply, error) {
 	if wrong != nil {
 		return reply{}, wrong
 	}
-	// The server bounds how long a request may take to come in; this one has come, and now takes its time.
-	_ = http.NewResponseController(r.w).SetReadDeadline(time.Time{}) // not supported: by tests only
 	page, err := s.service.Changes(r.Context(), r.call, from)
 	if page.Signals == nil {
 		page.Signals = []Signal{}

@@ -23,8 +23,8 @@ type Server struct {
 	Listener net.Listener
 	Handler  http.Handler
 	TLS      *tls.Config // nil serves plain HTTP
-	// ReadTimeout is how long a whole request may take to come in; 0: for ever, once its head is there. A handler that takes longer
-	// than that to answer, and must notice when its caller leaves, lifts it by http.ResponseController.
+	// ReadTimeout is how long a whole request may take to come in; 0: for ever, once its head is there. It does not bound how long
+	// a handler takes to answer.
 	ReadTimeout time.Duration
 	Log      *slog.Logger
 }
