@@ -82,7 +82,9 @@ func servedPatiently(t *testing.T, service contactsv1.Service) (address string, 
 		t.Fatal(err)
 	}
 	handler := contactsv1.NewHandler(service, contactsv1.HandlerConfig{
-		Rights: func(context.Context, rivta.Caller, string) (contactsv1.Rights, error) { return contactsv1.Rights{Read: true}, nil }})
+		Rights: func(context.Context, rivta.Caller, string) (contactsv1.Rights, error) {
+			return contactsv1.Rights{Read: true}, nil
+		}})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() {

@@ -311,4 +311,3 @@ func TestTheFenceOrdersAnyTwoDecisions(t *testing.T) {
 		}
 	})
 }
-

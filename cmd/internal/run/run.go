@@ -26,7 +26,7 @@ type Server struct {
 	// ReadTimeout is how long a whole request may take to come in; 0: for ever, once its head is there. It does not bound how long
 	// a handler takes to answer.
 	ReadTimeout time.Duration
-	Log      *slog.Logger
+	Log         *slog.Logger
 }
 
 // Serve serves until ctx ends, finishes the requests under way and returns nil. The listener is closed in any case.
