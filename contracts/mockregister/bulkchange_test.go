@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -310,4 +311,70 @@ func TestTheFenceOrdersAnyTwoDecisions(t *testing.T) {
 			t.Fatal("the same is no duplicate")
 		}
 	})
+}
+
+// blocked waits until somebody in this database waits for a lock.
+func (w world) blocked(t *testing.T) {
+	t.Helper()
+	for waiting := 0; waiting == 0; {
+		err := w.pool.QueryRow(t.Context(), `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`).Scan(&waiting)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A bulk looks at a fence only once it holds the person: what another one puts up meanwhile counts.
+func TestAFenceThatIsPutUpMeanwhileCounts(t *testing.T) {
+	t.Parallel()
+	w := seeded(t, slog.DiscardHandler)
+	p := w.person(t, "both_channels")
+	tx := must(w.pool.Begin(t.Context()))(t)
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	must(tx.Exec(t.Context(), `select from register.persons where extension = $1 for update`, p.Extension))(t)
+	outcomes := make(chan []contactsv1.Outcome)
+	go func() {
+		got, _ := w.bulk(t.Context(), share(p, contactsv1.Mobile, "+46701740609", 5))
+		outcomes <- got
+	}()
+	w.blocked(t)
+	must(tx.Exec(t.Context(), `insert into register.fence values ($1, $2, 'mobile', 9, true, '')`, p.Root, p.Extension))(t)
+	must(0, tx.Commit(t.Context()))(t)
+	if diff := cmp.Diff([]string{"superseded"}, kinds(<-outcomes)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A bulk that waits for the first of its persons holds none of the others: so no two can wait for each other.
+func TestABulkTakesPersonsInOneOrder(t *testing.T) {
+	t.Parallel()
+	w := seeded(t, slog.DiscardHandler)
+	var persons []contactsv1.Person
+	for state := range w.persons {
+		persons = append(persons, w.person(t, state))
+	}
+	slices.SortFunc(persons, func(a, b contactsv1.Person) int { return strings.Compare(b.Root+b.Extension, a.Root+a.Extension) })
+	var items []contactsv1.Change
+	for _, p := range persons {
+		items = append(items, withdraw(p, contactsv1.Email, 1))
+	}
+	first, rest := persons[len(persons)-1], persons[:len(persons)-1]
+	tx := must(w.pool.Begin(t.Context()))(t)
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	must(tx.Exec(t.Context(), `select from register.persons where root = $1 and extension = $2 for update`, first.Root, first.Extension))(t)
+	ended := make(chan error)
+	go func() {
+		_, err := w.bulk(t.Context(), items...)
+		ended <- err
+	}()
+	w.blocked(t)
+	for _, p := range rest {
+		if _, err := tx.Exec(t.Context(), `select from register.persons where root = $1 and extension = $2 for update nowait`, p.Root, p.Extension); err != nil {
+			t.Fatalf("the bulk holds a later person already: %v", err)
+		}
+	}
+	must(0, tx.Commit(t.Context()))(t)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
