@@ -139,13 +139,15 @@ func TestAReaderIsWokenByNews(t *testing.T) {
 
 func TestAReaderThatWaitsIsSentAwayAtTheEnd(t *testing.T) {
 	t.Parallel()
-	s := serve(t)
+	w := seeded(t, slog.DiscardHandler)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
 	ended := make(chan error)
 	go func() {
-		_, err := s.contacts(t, reader).Changes(t.Context(), contactsv1.From{Wait: contactsv1.MaxWait})
+		_, err := w.awaitPage(ctx, contactsv1.From{Limit: 1, Wait: time.Hour})
 		ended <- err
 	}()
-	must(0, s.Close(t.Context()))(t)
+	must(0, w.Close(ctx))(t)
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
