@@ -74,6 +74,7 @@ func lifecycles() map[Contract]Lifecycle {
 	for _, twin := range []string{"", "Unrestricted"} {
 		all[Contract{"GetPersonsForProfile" + twin, 5}] = Lifecycle{Introduced: day(2026, time.January, 1)}
 	}
+	all[Contract{"contactsv1", 1}] = Lifecycle{Introduced: day(2026, time.November, 25)}
 	return all
 }
 

@@ -36,6 +36,7 @@ type devServices struct {
 	owner    *pgxpool.Pool
 	pools    []*pgxpool.Pool
 	register *mockregister.Register
+	changes  changePublisher
 	worker   *worker.Worker
 	portal   portalService
 	metrics  *prometheus.Registry
@@ -103,9 +104,17 @@ func (s *devServices) newRegister(ctx context.Context) (*mockregister.Register, 
 	if err != nil {
 		return nil, err
 	}
-	return mockregister.New(mockregister.Config{
-		Pool: pool, Now: time.Now, Log: s.log.With("service", "register"), LogicalAddress: registerAddress,
+	if s.changes, err = newChangePublisher(s.kafka(), pool, s.log.With("service", "register")); err != nil {
+		return nil, err
+	}
+	r, err := mockregister.New(mockregister.Config{
+		Message: changeMessages(s.kafka(), []byte(event.DevelopmentPepper), registerAddress),
+		Pool:    pool, Now: time.Now, Log: s.log.With("service", "register"), LogicalAddress: registerAddress,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return r, s.metrics.Register(newRegisterMetrics(r))
 }
 
 // devGrants are what the systems of dev may do on a new data folder. The stranger may nothing.
@@ -186,12 +195,14 @@ func (s *devServices) runAll(ctx context.Context, ready func() error) error {
 		group.Go(func() error { return run.Serve(ctx, server) })
 	}
 	ports := s.stack.Ports
-	serve(run.Server{Name: "register", Listener: ports.Register, Handler: s.register.Handler(), TLS: registerTLS})
+	contracts := registerServer(ports.Register, s.register)
+	contracts.TLS = registerTLS
+	serve(contracts)
 	serve(run.Server{Name: "register admin", Listener: ports.RegisterAdmin, Handler: s.register.Admin()})
 	serve(run.Server{Name: "ops", Listener: ports.Ops, Handler: s.ops().Handler()})
 	serve(run.Server{Name: "portal", Listener: ports.Portal, Handler: s.portal.pages.Handler()})
 	context.AfterFunc(ctx, s.portal.pages.Drain) // pages that wait for news must not hold up the end
-	group.Go(func() error { return closeRegister(ctx, s.register) })
+	group.Go(func() error { return keepRegister(ctx, s.register, s.changes) })
 	group.Go(func() error { return s.worker.Run(ctx) })
 	group.Go(func() error { return s.portal.messages.Run(ctx) })
 	group.Go(func() error { return s.watchPostgres(ctx) })

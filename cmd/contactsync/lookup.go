@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
+	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/personv4"
 	"contactsync/sync/register"
 )
@@ -27,27 +30,28 @@ func lookupCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "lookup PERSON…|-",
 		Short: "Ask the register for contact details, as a care system would",
-		Long: fmt.Sprintf(`Asks over GetPersonContactInformationUnrestricted 4 and prints the residents' own mobile numbers and e-mail
-addresses, in the order asked. A PERSON is twelve digits; - takes one a line from standard input, at most %d.
+		Long: fmt.Sprintf(`Asks over GetPersonContactInformationUnrestricted 4, person by person, or with --contract contactsv1 over the REST
+contract, a thousand at a time, and prints the residents' own mobile numbers and e-mail addresses, in the order asked. A PERSON is twelve digits; - takes one a line from standard input, at most %d.
 What is no identity is told on standard error by its place and reason code, and makes the exit code 1; the others are
 looked up. Exit code 75 if the register cannot be reached.`, maxLookups),
 		Example: "  contactsync lookup --data DIR 197205179802\n  contactsync lookup --data DIR --json - < persons.txt",
 		Args:    cobra.MinimumNArgs(1),
 	}
 	var place registerPlace
-	c.Flags().StringVar(&place.data, "data", "", "data `DIR` of a running dev, to find its register and the certificate of a care system")
-	c.Flags().StringVar(&place.url, "register", "", "`URL` of the register, https://host:port")
-	c.Flags().StringVar(&place.ca, "ca", "", "`FILE` with the authority that the register's certificate is from")
-	c.Flags().StringVar(&place.cert, "cert", "", "`FILE` with the client certificate")
-	c.Flags().StringVar(&place.key, "key", "", "`FILE` with the key of the client certificate")
+	place.addFlags(c)
 	c.Flags().StringVar(&place.logicalAddress, "logical-address", registerAddress, "`HSA-ID` that the register is addressed by")
+	contract := c.Flags().String("contract", contractPersonV4, "the `CONTRACT` to ask over: personv4, which the national service has too, or contactsv1")
 	asJSON := c.Flags().Bool("json", false, "print an array of objects; null is what there is not")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		show := showFoundTable
 		if *asJSON {
 			show = showFoundJSON
 		}
-		return lookup(c, place, personLines(c, args), show)
+		find, err := place.finder(*contract)
+		if err != nil {
+			return err
+		}
+		return lookup(c, find, personLines(c, args), show)
 	}
 	return c
 }
@@ -60,11 +64,32 @@ func personLines(c *cobra.Command, args []string) io.Reader {
 	return strings.NewReader(strings.Join(args, "\n"))
 }
 
-func lookup(c *cobra.Command, place registerPlace, lines io.Reader, show func(io.Writer, []lookedUp) error) error {
-	client, err := place.client()
-	if err != nil {
-		return err
+// The contracts that lookup knows.
+const (
+	contractPersonV4   = "personv4"
+	contractContactsV1 = "contactsv1"
+)
+
+// finder looks persons up, and tells of each in the order asked.
+type finder func(context.Context, []contact.PersonID) ([]lookedUpJSON, error)
+
+func (p registerPlace) finder(contract string) (finder, error) {
+	switch contract {
+	case contractPersonV4:
+		client, err := p.client()
+		return func(ctx context.Context, persons []contact.PersonID) ([]lookedUpJSON, error) {
+			return findAll(ctx, client, persons)
+		}, err
+	case contractContactsV1:
+		client, err := p.contacts()
+		return func(ctx context.Context, persons []contact.PersonID) ([]lookedUpJSON, error) {
+			return findInBulk(ctx, client, persons)
+		}, err
 	}
+	return nil, usageError{errors.New("--contract is personv4 or contactsv1")}
+}
+
+func lookup(c *cobra.Command, find finder, lines io.Reader, show func(io.Writer, []lookedUpJSON) error) error {
 	persons, refused, err := readPersons(lines, time.Now())
 	if err != nil {
 		return err
@@ -74,7 +99,7 @@ func lookup(c *cobra.Command, place registerPlace, lines io.Reader, show func(io
 			return err
 		}
 	}
-	found, err := findAll(c.Context(), client, persons)
+	found, err := find(c.Context(), persons)
 	if err != nil {
 		return err
 	}
@@ -127,8 +152,8 @@ type lookedUp struct {
 }
 
 // findAll asks for every person, some at a time. The first failure ends it: a register that fails once is not asked on.
-func findAll(ctx context.Context, client *personv4.Client, persons []contact.PersonID) ([]lookedUp, error) {
-	found := make([]lookedUp, len(persons))
+func findAll(ctx context.Context, client *personv4.Client, persons []contact.PersonID) ([]lookedUpJSON, error) {
+	found := make([]lookedUpJSON, len(persons))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(lookupsAtOnce)
 	for i, person := range persons {
@@ -139,12 +164,33 @@ func findAll(ctx context.Context, client *personv4.Client, persons []contact.Per
 			ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 			defer cancel()
 			record, err := client.Get(ctx, personv4.ID{Root: person.Root(), Extension: person.RevealExtension()})
-			found[i] = lookedUp{person, record}
+			found[i] = lookedUp{person, record}.json()
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, lookupError(err)
+	}
+	return found, nil
+}
+
+// findInBulk asks for as many persons in a call as the contract allows.
+func findInBulk(ctx context.Context, client *contactsv1.Client, persons []contact.PersonID) ([]lookedUpJSON, error) {
+	found := make([]lookedUpJSON, 0, len(persons))
+	for part := range slices.Chunk(persons, contactsv1.MaxItems) {
+		asked := make([]contactsv1.Person, len(part))
+		for i, person := range part {
+			asked[i] = contactsv1.Person{Root: person.Root(), Extension: person.RevealExtension()}
+		}
+		ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+		contacts, err := client.Lookup(ctx, asked)
+		cancel()
+		if err != nil {
+			return nil, lookupError(err)
+		}
+		for i, c := range contacts {
+			found = append(found, contactJSON(part[i], c))
+		}
 	}
 	return found, nil
 }

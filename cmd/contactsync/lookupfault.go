@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
+	"contactsync/contracts/contactsv1"
+	"contactsync/contracts/problem"
 	"contactsync/contracts/rivta"
 )
 
@@ -20,6 +23,9 @@ func lookupError(err error) error {
 // inOurWords explains a fault by its code. The text that came with it is not shown: a service that is not ours may not keep
 // personal data out of it. Whoever runs the service finds the call by the log id.
 func inOurWords(err error) error {
+	if p, ok := errors.AsType[*problem.Problem](err); ok {
+		return inOurWordsOfREST(p)
+	}
 	fault, ok := errors.AsType[*rivta.Fault](err)
 	if !ok {
 		return err
@@ -33,6 +39,25 @@ func inOurWords(err error) error {
 	}
 	if fault.LogID != "" {
 		said += " (log id " + fault.LogID + ")"
+	}
+	return errors.New(said)
+}
+
+// inOurWordsOfREST explains a problem of the REST contract by its code.
+func inOurWordsOfREST(p *problem.Problem) error {
+	said := "problem " + p.Code
+	switch p.Code {
+	case contactsv1.CodeCallerUnidentified:
+		said += ", " + platformWords("VP002")
+	case contactsv1.CodeNotAllowed:
+		said += ", the calling system may not use this contract: ask for permission, or see --cert"
+	case contactsv1.CodeCursorExpired:
+		said += ", what came after the cursor is no longer kept: begin anew with --cursor now"
+	case contactsv1.CodeCursorMalformed:
+		said += ", the register never gave this cursor"
+	}
+	if logID, ok := strings.CutPrefix(p.Instance, "urn:uuid:"); ok {
+		said += " (log id " + logID + ")"
 	}
 	return errors.New(said)
 }

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"contactsync/consent/contact"
+	"contactsync/contracts/contactsv1"
 )
 
 // lookedUpJSON is a lookedUp as lookup --json prints it. It is no type to keep personal data in: it is made to be printed.
@@ -35,22 +36,36 @@ func (f lookedUp) json() lookedUpJSON {
 	return out
 }
 
-func showFoundJSON(out io.Writer, found []lookedUp) error {
-	rows := make([]lookedUpJSON, len(found)) // an empty array, not null
-	for i, f := range found {
-		rows[i] = f.json()
+// contactJSON is the same as told by the REST contract.
+func contactJSON(person contact.PersonID, c contactsv1.Contact) lookedUpJSON {
+	out := lookedUpJSON{
+		Person: identityJSON{person.Root(), person.RevealExtension()}, Found: c.Found, Protected: c.ProtectedPerson || c.ProtectedPopulation,
+		Mobile: valueIn(c.Mobile), Email: valueIn(c.Email),
 	}
+	if c.Found {
+		out.Version = &c.Version
+	}
+	return out
+}
+
+func valueIn(d *contactsv1.Detail) *string {
+	if d == nil {
+		return nil
+	}
+	return &d.Value
+}
+
+func showFoundJSON(out io.Writer, found []lookedUpJSON) error { // never nil: an empty array, not null
 	e := json.NewEncoder(out)
 	e.SetIndent("", " ")
 	e.SetEscapeHTML(false)
-	return e.Encode(rows)
+	return e.Encode(found)
 }
 
-func showFoundTable(out io.Writer, found []lookedUp) error {
+func showFoundTable(out io.Writer, found []lookedUpJSON) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "person\tfound\tprotected\tmobile\temail\tversion")
-	for _, f := range found {
-		row := f.json()
+	for _, row := range found {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", row.Person.Extension, yesNo(row.Found), yesNo(row.Protected),
 			orDash(row.Mobile), orDash(row.Email), orDash(row.Version))
 	}

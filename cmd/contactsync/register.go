@@ -28,11 +28,15 @@ func runRegister(ctx context.Context, c config.Register, logTo io.Writer) error 
 		return err
 	}
 	r, err := mockregister.New(mockregister.Config{Pool: p.pool, Now: p.clock.Now, Log: p.log, LogicalAddress: c.LogicalAddress,
-		WholeSeconds: c.WholeSeconds, Off: c.Off})
+		WholeSeconds: c.WholeSeconds, Off: c.Off, Message: changeMessages(c.Kafka, c.Pepper, c.LogicalAddress)})
 	if err != nil {
 		return err
 	}
-	p.metrics.MustRegister(newDeprecatedCalls(r))
+	changes, err := newChangePublisher(c.Kafka, p.pool, p.log)
+	if err != nil {
+		return err
+	}
+	p.metrics.MustRegister(newDeprecatedCalls(r), newRegisterMetrics(r))
 	if c.Admin != "" {
 		admin, err := p.listen(c.Admin, "REGISTER_ADMIN_LISTEN")
 		if err != nil {
@@ -40,7 +44,13 @@ func runRegister(ctx context.Context, c config.Register, logTo io.Writer) error 
 		}
 		p.serve(run.Server{Name: "register admin", Listener: admin, Handler: r.Admin()})
 	}
-	p.serveOps(nil, nil)
-	p.serve(run.Server{Name: "register", Listener: contracts, Handler: r.Handler(), TLS: c.TLS})
-	return p.run(func(ctx context.Context) error { return closeRegister(ctx, r) })
+	var beside map[string]run.Check
+	if len(c.Kafka.Brokers) > 0 { // without it signals wait, and all else goes on
+		beside = map[string]run.Check{"kafka": p.topics(c.Kafka)}
+	}
+	p.serveOps(nil, beside)
+	server := registerServer(contracts, r)
+	server.TLS = c.TLS
+	p.serve(server)
+	return p.run(func(ctx context.Context) error { return keepRegister(ctx, r, changes) })
 }

@@ -12,8 +12,12 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/spf13/cobra"
+
 	"contactsync/cmd/internal/devstack"
+	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/personv4"
+	"contactsync/contracts/problem"
 	"contactsync/contracts/rivta"
 	"contactsync/sync/register"
 )
@@ -44,6 +48,33 @@ func (p registerPlace) client() (*personv4.Client, error) {
 		return nil, usageError{fmt.Errorf("register: %w", err)}
 	}
 	return client, nil
+}
+
+// contacts speaks the REST contract.
+func (p registerPlace) contacts() (*contactsv1.Client, error) {
+	p, err := p.completed()
+	if err != nil {
+		return nil, err
+	}
+	config, err := p.tls()
+	if err != nil {
+		return nil, err
+	}
+	reads, _ := register.HTTPClients(config, lookupsAtOnce)
+	client, err := contactsv1.NewClient(contactsv1.ClientConfig{BaseURL: p.url, HTTP: reads})
+	if err != nil {
+		return nil, usageError{fmt.Errorf("register: %w", err)}
+	}
+	return client, nil
+}
+
+// addFlags are those of every command that asks the register as a care system.
+func (p *registerPlace) addFlags(c *cobra.Command) {
+	c.Flags().StringVar(&p.data, "data", "", "data `DIR` of a running dev, to find its register and the certificate of a care system")
+	c.Flags().StringVar(&p.url, "register", "", "`URL` of the register, https://host:port")
+	c.Flags().StringVar(&p.ca, "ca", "", "`FILE` with the authority that the register's certificate is from")
+	c.Flags().StringVar(&p.cert, "cert", "", "`FILE` with the client certificate")
+	c.Flags().StringVar(&p.key, "key", "", "`FILE` with the key of the client certificate")
 }
 
 // completed fills in what the data folder tells.
@@ -93,6 +124,9 @@ func mayPass(err error) bool {
 	if fault, ok := errors.AsType[*rivta.Fault](err); ok {
 		passing := []string{"VP008", "VP009", "VP012", "VP014"} // of the platform: the service behind it is away
 		return slices.Contains(passing, fault.VP) || fault.VP == "" && fault.Code == rivta.FaultServer
+	}
+	if p, ok := errors.AsType[*problem.Problem](err); ok {
+		return p.Status == http.StatusTooManyRequests || p.Status >= http.StatusInternalServerError
 	}
 	if status, ok := errors.AsType[*rivta.StatusError](err); ok {
 		return status.Status == http.StatusTooManyRequests || status.Status >= http.StatusInternalServerError

@@ -16,6 +16,7 @@ import (
 const (
 	decisionSchema = "decision.v1.schema.json"
 	outcomeSchema  = "outcome.v1.schema.json"
+	changedSchema  = "changed.v1.schema.json"
 	asyncAPI       = "asyncapi.yaml"
 )
 
@@ -44,7 +45,7 @@ func schemas(t testing.TB) func(name string) *jsonschema.Schema {
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.AssertFormat()
-	for _, name := range []string{decisionSchema, outcomeSchema} {
+	for _, name := range []string{decisionSchema, outcomeSchema, changedSchema} {
 		add(t, c, name, instance(t, contractFile(t, name)))
 	}
 	add(t, c, asyncAPI, document(t))
@@ -129,6 +130,9 @@ func TestGoldenFilesAreValid(t *testing.T) {
 		if strings.HasPrefix(name, "outcome") {
 			of, headersOf = outcomeSchema, asyncAPI+"#/components/schemas/outcomeHeaders"
 		}
+		if strings.HasPrefix(name, "changed") {
+			of, headersOf = changedSchema, asyncAPI+"#/components/schemas/changedHeaders"
+		}
 		if err := validate(schema(of), value); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -168,7 +172,7 @@ func TestAsyncAPI(t *testing.T) {
 		t.Errorf("asyncapi %v", doc["asyncapi"])
 	}
 	for name, want := range map[string]string{
-		"decisions": event.TopicDecisions, "outcomes": event.TopicOutcomes, "unreadable": event.TopicUnreadable,
+		"decisions": event.TopicDecisions, "outcomes": event.TopicOutcomes, "changes": event.TopicChanges, "unreadable": event.TopicUnreadable,
 	} {
 		if got := at(doc, "#/channels/"+name+"/address"); got != want {
 			t.Errorf("channel %s has address %v, want %s", name, got, want)
@@ -187,7 +191,7 @@ func TestTheExamplesAreValid(t *testing.T) {
 	t.Parallel()
 	schema, doc := schemas(t), document(t)
 	payload := map[string]string{
-		"decision": decisionSchema, "outcome": outcomeSchema, "unreadable": asyncAPI + "#/components/schemas/unreadable",
+		"decision": decisionSchema, "outcome": outcomeSchema, "changed": changedSchema, "unreadable": asyncAPI + "#/components/schemas/unreadable",
 	}
 	for message, of := range payload {
 		for _, e := range at(doc, "#/components/messages/"+message+"/examples").([]any) {
@@ -205,7 +209,11 @@ func TestTheExamplesAreValid(t *testing.T) {
 			for key, value := range example["headers"].(map[string]any) {
 				headers = append(headers, event.Header{Key: key, Value: []byte(value.(string))})
 			}
-			if message == "decision" {
+			if message == "changed" {
+				if _, err := event.ReadChanged(headers, encode(t, example["payload"])); err != nil {
+					t.Errorf("%s %s: %v", message, example["name"], err)
+				}
+			} else if message == "decision" {
 				wantRefused(t, event.Read(headers, encode(t, example["payload"]), now), "")
 			} else if _, err := event.ReadOutcome(headers, encode(t, example["payload"])); err != nil {
 				t.Errorf("%s %s: %v", message, example["name"], err)

@@ -24,6 +24,7 @@ import (
 const (
 	TypeDecision = "se.contactsync.decision.v1"
 	TypeOutcome  = "se.contactsync.outcome.v1"
+	TypeChanged  = "se.contactsync.changed.v1"
 )
 
 // The topics of contract v1.

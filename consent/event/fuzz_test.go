@@ -32,6 +32,7 @@ func FuzzRead(f *testing.F) {
 		}
 		judged(t, event.Read(headers, value, now))
 		_, _ = event.ReadOutcome(headers, value)
+		_, _ = event.ReadChanged(headers, value)
 	})
 }
 

@@ -80,6 +80,14 @@ func outcomes() map[string]event.Outcome {
 	}
 }
 
+func changes() map[string]event.Changed {
+	return map[string]event.Changed{"changed-mobile": {
+		ID: "5b0e8f0a-1f5e-5d9e-8a52-5c2f0d8b7c04", Source: "urn:hsaid:SE165565594230-1000",
+		Person: event.AsSent(child.Root(), child.RevealExtension()), Channel: contact.Mobile,
+		Version: "20261121130001", Time: time.Date(2026, 11, 21, 12, 0, 1, 250e6, time.UTC),
+	}}
+}
+
 // golden is the text of a record: a line for each header, an empty line, the value.
 func golden(headers []event.Header, value []byte) []byte {
 	var out bytes.Buffer
@@ -126,6 +134,9 @@ func TestWhatIsWrittenIsGolden(t *testing.T) {
 	for name, o := range outcomes() {
 		written[name] = golden(o.Binary())
 	}
+	for name, c := range changes() {
+		written[name] = golden(c.Binary())
+	}
 	for name, text := range written {
 		file := testdata("golden/" + name + ".txt")
 		if *update {
@@ -147,13 +158,20 @@ func TestWhatIsWrittenIsGolden(t *testing.T) {
 func TestWhatWasWrittenIsReadForEver(t *testing.T) {
 	t.Parallel()
 	names := goldenNames(t)
-	if missing := len(decisions()) + len(outcomes()) - len(names); missing > 0 {
+	if missing := len(decisions()) + len(outcomes()) + len(changes()) - len(names); missing > 0 {
 		t.Fatalf("%d golden files are missing", missing)
 	}
 	for _, name := range names {
 		headers, value := readGolden(t, name)
 		if want, ok := decisions()[name]; ok {
 			wantRead(t, event.Read(headers, value, now), want)
+			continue
+		}
+		if want, ok := changes()[name]; ok {
+			got, err := event.ReadChanged(headers, value)
+			if diff := cmp.Diff(want, got, redacted); diff != "" || err != nil {
+				t.Errorf("%s: %v (-want +got)\n%s", name, err, diff)
+			}
 			continue
 		}
 		want, ok := outcomes()[name]
@@ -166,6 +184,27 @@ func TestWhatWasWrittenIsReadForEver(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got, redacted); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+	}
+}
+
+func TestWhatIsNoChange(t *testing.T) {
+	t.Parallel()
+	headers, value := changes()["changed-mobile"].Binary()
+	other := slices.Clone(headers)
+	other[2].Value = []byte("se.contactsync.changed.v2")
+	for name, row := range map[string]struct {
+		headers []event.Header
+		value   string
+		want    reason.Code
+	}{
+		"another major": {other, string(value), reason.FormType},
+		"no JSON":       {headers, "x", reason.FormJSON},
+		"another shape": {headers, `{"person":7}`, reason.FormJSON},
+		"a new member":  {headers, `{"person":{"root":"1","extension":"2"},"new":1}`, ""},
+	} {
+		if _, err := event.ReadChanged(row.headers, []byte(row.value)); reason.Of(err) != row.want {
+			t.Errorf("%s: %v, want %q", name, err, row.want)
 		}
 	}
 }

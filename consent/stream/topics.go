@@ -35,6 +35,7 @@ func Topics() []TopicSpec {
 	return []TopicSpec{
 		{Name: event.TopicDecisions, Partitions: 6, Retention: retention},
 		{Name: event.TopicOutcomes, Partitions: 6, Retention: retention},
+		{Name: event.TopicChanges, Partitions: 6, Retention: retention},
 		{Name: event.TopicUnreadable, Partitions: 1, Retention: retention},
 	}
 }

@@ -83,7 +83,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	_ = encoder.Encode(body) // a client that has gone needs no answer
 }
 
-func problem(status int, code, field string) (int, any) {
+func adminProblem(status int, code, field string) (int, any) {
 	return status, Problem{status, http.StatusText(status), code, field}
 }
 
@@ -99,10 +99,10 @@ func (r *Register) serveSetFault(request *http.Request) (int, any) {
 	}
 	id, err := r.faults.Set(fault)
 	if wrong, ok := errors.AsType[*FieldError](err); ok {
-		return problem(http.StatusBadRequest, wrong.Code, wrong.Field)
+		return adminProblem(http.StatusBadRequest, wrong.Code, wrong.Field)
 	}
 	if err != nil {
-		return problem(http.StatusConflict, CodeTooManyFaults, "")
+		return adminProblem(http.StatusConflict, CodeTooManyFaults, "")
 	}
 	return http.StatusCreated, FaultID{id}
 }
@@ -114,7 +114,7 @@ func (r *Register) serveClearFaults(*http.Request) (int, any) {
 
 func (r *Register) serveClearFault(request *http.Request) (int, any) {
 	if !r.faults.Clear(request.PathValue("id")) {
-		return problem(http.StatusNotFound, CodeFaultUnknown, "")
+		return adminProblem(http.StatusNotFound, CodeFaultUnknown, "")
 	}
 	return http.StatusNoContent, nil
 }
@@ -137,16 +137,16 @@ func (r *Register) serveShowPerson(request *http.Request) (int, any) {
 	}
 	switch {
 	case wanted.Root == "":
-		return problem(http.StatusBadRequest, CodeMissing, "root")
+		return adminProblem(http.StatusBadRequest, CodeMissing, "root")
 	case wanted.Extension == "":
-		return problem(http.StatusBadRequest, CodeMissing, "extension")
+		return adminProblem(http.StatusBadRequest, CodeMissing, "extension")
 	}
 	shown, err := r.showPerson(request.Context(), personv4.ID{Root: wanted.Root, Extension: wanted.Extension})
 	switch {
 	case err != nil:
 		return r.internal(request, err)
 	case shown == nil:
-		return problem(http.StatusNotFound, CodePersonUnknown, "")
+		return adminProblem(http.StatusNotFound, CodePersonUnknown, "")
 	}
 	return http.StatusOK, shown
 }
@@ -166,7 +166,7 @@ type ResetPersons struct {
 
 func (r *Register) internal(request *http.Request, err error) (int, any) {
 	r.log.ErrorContext(request.Context(), "register admin", "cause", causeText(err))
-	return problem(http.StatusInternalServerError, CodeInternal, "")
+	return adminProblem(http.StatusInternalServerError, CodeInternal, "")
 }
 
 // readJSON reads one JSON object without fields that there are not. The second result is nil, or what is wrong.
@@ -178,18 +178,18 @@ func readJSON(body io.Reader, into any) (status int, wrong any) {
 		if _, end := decoder.Token(); errors.Is(end, io.EOF) {
 			return 0, nil
 		}
-		return problem(http.StatusBadRequest, CodeMalformed, "")
+		return adminProblem(http.StatusBadRequest, CodeMalformed, "")
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return problem(http.StatusRequestEntityTooLarge, CodeTooLarge, "")
+		return adminProblem(http.StatusRequestEntityTooLarge, CodeTooLarge, "")
 	}
 	if wrongType, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrongType.Field != "" {
-		return problem(http.StatusBadRequest, CodeInvalid, wrongType.Field)
+		return adminProblem(http.StatusBadRequest, CodeInvalid, wrongType.Field)
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return problem(http.StatusBadRequest, CodeUnknownField, fieldName(name))
+		return adminProblem(http.StatusBadRequest, CodeUnknownField, fieldName(name))
 	}
-	return problem(http.StatusBadRequest, CodeMalformed, "")
+	return adminProblem(http.StatusBadRequest, CodeMalformed, "")
 }
 
 var fieldText = regexp.MustCompile(`^"([A-Za-z]{1,40})"$`)

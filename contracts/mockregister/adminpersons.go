@@ -98,7 +98,16 @@ func (r *Register) resetPerson(ctx context.Context, tx pgx.Tx, seed seedPerson, 
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `update register.persons set version = $3, content = $4 where root = $1 and extension = $2`,
-		s.Root, s.Extension, next, content)
+	o := ownOf(seed.content.Entries)
+	_, err = tx.Exec(ctx, `
+		update register.persons set version = $3, content = $4,
+			own_version = $3, mobile = $5, mobile_notify = $6, email = $7, email_notify = $8
+		where root = $1 and extension = $2`,
+		s.Root, s.Extension, next, content, o.mobile, o.mobileNotify, o.email, o.emailNotify)
+	if err != nil {
+		return err
+	}
+	// A test begins anew: its revisions may be those of the last one.
+	_, err = tx.Exec(ctx, `delete from register.fence where root = $1 and extension = $2`, s.Root, s.Extension)
 	return err
 }

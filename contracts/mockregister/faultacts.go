@@ -20,6 +20,7 @@ type answer struct {
 	record  *personv4.Record         // of a read
 	persons []personprofilev5.Answer // of a bulk read
 	result  personv4.Result          // of a write
+	value   any                      // of a call of the REST contract
 	err     error
 
 	cut        bool          // nothing is sent, and the connection is closed
@@ -114,6 +115,11 @@ func (f *Faults) release() {
 
 // lagging shows a record as it was before.
 func (f *Faults) lagging(ctx context.Context, d *dialled, c call, next carry) answer {
+	if c.lagged != nil {
+		return c.lagged(next(ctx), func(id personv4.ID) (person, bool) {
+			return f.past.before(id, time.Duration(d.Duration), f.now())
+		})
+	}
 	if c.persons != nil {
 		return f.laggingPersons(d, next(ctx))
 	}

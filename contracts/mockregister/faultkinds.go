@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"time"
 
+	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
 )
@@ -149,7 +150,7 @@ func (f Fault) check(knows func(caller string) bool) *FieldError {
 		return &FieldError{CodeMissing, "kind"}
 	case !known:
 		return &FieldError{CodeInvalid, "kind"}
-	case f.Contract != "" && class == "", !agree(class, rule.only):
+	case f.Contract != "" && class == "", !agree(class, rule.only), f.Kind == KindStale && f.Contract == contactsv1.OperationChange:
 		return &FieldError{CodeInvalid, "contract"}
 	case f.Operation != "" && f.Operation != classRead && f.Operation != classWrite,
 		!agree(f.Operation, rule.only), !agree(f.Operation, class):
@@ -194,6 +195,12 @@ func agree(a, b string) bool { return a == "" || b == "" || a == b }
 
 // classOf is the class of a contract's operation; empty for a contract that there is not.
 func classOf(contract string) string {
+	if writes, known := contactsv1.Operations()[contract]; known {
+		if writes {
+			return classWrite
+		}
+		return classRead
+	}
 	for _, unrestricted := range []bool{false, true} {
 		switch contract {
 		case personv4.GetOperation(unrestricted).Name, personprofilev5.Operation(unrestricted).Name:

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 )
@@ -185,7 +186,10 @@ type call struct {
 	unrestricted bool
 	// over puts an update over the record that it replaces, of a contract that cannot say all that a record holds; nil: it can.
 	over    func(stored personv4.Record) personv4.Update
-	persons []personv4.ID // of a bulk call: all whom it is about; person is zero then
+	persons []personv4.ID // of a bulk call, or one of the REST contract: all whom it is about; person is zero then
+	rest    bool          // of the REST contract
+	// lagged makes of an answer of the REST contract what it was before, as told of each person: false for one who has not changed since.
+	lagged func(a answer, before func(personv4.ID) (person, bool)) answer
 }
 
 // isAbout tells whether the call is about the person with this identity.
@@ -199,6 +203,7 @@ func (d *dialled) meets(c call) bool {
 	return agree(d.rule.only, c.class) && agree(d.Operation, c.class) &&
 		(d.Contract == "" || d.Contract == c.operation.Name) &&
 		(d.Person == "" || c.isAbout(d.Person)) &&
+		(d.Kind != KindStale || c.operation.Name != contactsv1.OperationChange) && // which names no version
 		(d.Caller == "" || d.Caller == c.caller.HSAID)
 }
 

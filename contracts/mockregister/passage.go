@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
@@ -111,6 +112,10 @@ func interfered(contracts http.Handler) http.Handler {
 		case p.cut:
 			panic(http.ErrAbortHandler) // net/http closes the connection, and logs nothing
 		case p.status != 0:
+			if strings.HasPrefix(request.URL.Path, contactsv1.Path) {
+				turnAway(w, p.status, p.retryAfter)
+				return
+			}
 			if p.retryAfter > 0 {
 				seconds := (p.retryAfter + time.Second - 1) / time.Second
 				w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
@@ -127,6 +132,9 @@ type mutedWriter struct {
 }
 
 func (w mutedWriter) muted() bool { return w.passage.cut || w.passage.status != 0 }
+
+// Unwrap serves http.ResponseController.
+func (w mutedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w mutedWriter) WriteHeader(status int) {
 	if !w.muted() {
@@ -157,6 +165,9 @@ func (r *Register) tell(c call, a answer) {
 	switch fault, isFault := errors.AsType[*rivta.Fault](a.err); {
 	case isFault:
 		x.Fault = fault
+	case c.rest:
+		r.tellContacts(c, a)
+		return
 	case a.err != nil:
 		x.Fault, x.Cause = &rivta.Fault{Code: rivta.FaultServer}, a.err
 	case c.persons != nil:

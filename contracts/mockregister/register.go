@@ -14,11 +14,14 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"contactsync/contracts"
+	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv3"
 	"contactsync/contracts/personv4"
@@ -37,6 +40,8 @@ type Config struct {
 	WholeSeconds bool
 	// Off are the contracts that are no longer served. Only those that have a successor can be.
 	Off []contracts.Contract
+	// Message makes of a signal what its relay publishes; nil: signals are in the feed only.
+	Message func(Signal) Message
 }
 
 // Register serves the contracts over its records. It implements personv4.Service and personprofilev5.Service.
@@ -50,6 +55,11 @@ type Register struct {
 	faults  *Faults
 	calls   *callCounts
 	old     *oldCalls
+	feed    *feed
+	message func(Signal) Message
+
+	refsMu sync.Mutex
+	refs   *refs // nil until they are needed
 }
 
 // New checks the configuration and reports all its faults at once. The schema must have been brought up to date by Migrate.
@@ -65,7 +75,8 @@ func New(config Config) (*Register, error) {
 		return nil, err
 	}
 	r := &Register{pool: config.Pool, clock: clock{config.Now, zone, config.WholeSeconds}, log: config.Log, address: config.LogicalAddress,
-		access: config.Access, off: slices.Clone(config.Off), calls: newCallCounts(config.Now), old: newOldCalls()}
+		off: slices.Clone(config.Off), calls: newCallCounts(config.Now), old: newOldCalls(),
+		access: config.Access, feed: newFeed(), message: config.Message}
 	if r.access == nil {
 		r.access = NewAccessTable(config.Pool, time.Now)
 	}
@@ -95,7 +106,7 @@ func replaceable(off []contracts.Contract) error {
 // Dialled faults meet the calls here; Get, Update and Persons of the Register itself know none.
 func (r *Register) Handler() http.Handler {
 	endpoints := r.endpoints()
-	return r.counted(endpoints, interfered(r.logOthers(rivta.NewHandler(endpoints...))))
+	return r.counted(endpoints, interfered(r.logOthers(byContract(r.contactsHandler(), rivta.NewHandler(endpoints...)))))
 }
 
 func (r *Register) endpoints() []*rivta.Endpoint {
@@ -109,8 +120,25 @@ func (r *Register) endpoints() []*rivta.Endpoint {
 	return endpoints
 }
 
+// byContract tells the two kinds of contracts apart by the address. http.ServeMux would redirect addresses that are not clean, of
+// which no contract says anything.
+func byContract(rest, soap http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // of the call before on this connection
+		if strings.HasPrefix(request.URL.Path, contactsv1.Path+"/") {
+			rest.ServeHTTP(w, request)
+			return
+		}
+		soap.ServeHTTP(w, request)
+	})
+}
+
 // Faults are those that can be dialled on the register. A new register has none.
 func (r *Register) Faults() *Faults { return r.faults }
 
-// Close ends what dialled faults have left to be done; see Faults.Close. Stop serving before, and close the pool after.
-func (r *Register) Close(ctx context.Context) error { return r.faults.Close(ctx) }
+// Close sends readers of the feed away who wait for news, and ends what dialled faults have left to be done; see Faults.Close.
+// Stop serving before, and close the pool after.
+func (r *Register) Close(ctx context.Context) error {
+	r.feed.close()
+	return r.faults.Close(ctx)
+}

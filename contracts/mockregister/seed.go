@@ -57,7 +57,8 @@ func (r *Register) fill(ctx context.Context, tx pgx.Tx, generated int) error {
 // copyPersons streams, so that millions of generated persons need no memory.
 func (r *Register) copyPersons(ctx context.Context, tx pgx.Tx, named []seedPerson, generated int) error {
 	columns := []string{"root", "extension", "name", "state", "deceased", "protected_person", "protected_population",
-		"version", "content", "deregistration", "deregistered_on", "particulars"}
+		"version", "content", "deregistration", "deregistered_on", "particulars",
+		"own_version", "mobile", "mobile_notify", "email", "email_notify"}
 	next, stop := iter.Pull(everybody(named, generated))
 	defer stop()
 	version := r.clock.wall()
@@ -68,8 +69,10 @@ func (r *Register) copyPersons(ctx context.Context, tx pgx.Tx, named []seedPerso
 		}
 		content, err := stored(p.record(version))
 		particulars, err2 := p.profile()
+		o := ownOf(p.content.Entries)
 		return []any{p.Root, p.Extension, p.Name, p.State, p.deceased(), p.secrecy, p.protectedPopulation, version, content,
-			p.deregistration, p.deregisteredOn, particulars}, errors.Join(err, err2)
+			p.deregistration, p.deregisteredOn, particulars,
+			version, o.mobile, o.mobileNotify, o.email, o.emailNotify}, errors.Join(err, err2)
 	})
 	copied, err := tx.CopyFrom(ctx, pgx.Identifier{"register", "persons"}, columns, source)
 	if err == nil && copied != int64(len(named)+generated) {

@@ -77,6 +77,7 @@ func (r *Register) change(ctx context.Context, c call, update personv4.Update) (
 	if err != nil {
 		return personv4.Result{}, fmt.Errorf("update record: %w", err)
 	}
+	r.feed.wake()
 	return personv4.Result{OK: true, Record: record}, nil
 }
 
@@ -135,13 +136,16 @@ func (r *Register) overwrite(
 	if err != nil || len(content) > maxContent {
 		return nil, unstorable()
 	}
+	o := ownOf(update.Entries)
 	var protectedPopulation bool
 	err = at.QueryRow(ctx, `
-		update register.persons set version = $4, content = $5
+		update register.persons set version = $4, content = $5,
+			own_version = $4, mobile = $7, mobile_notify = $8, email = $9, email_notify = $10
 		where root = $1 and extension = $2 and version = $3
 			and not deceased and ($6 or not protected_person and not protected_population)
 		returning protected_person, protected_population`,
 		update.Person.Root, update.Person.Extension, update.VersionToUpdate, next, content, unrestricted,
+		o.mobile, o.mobileNotify, o.email, o.emailNotify,
 	).Scan(&record.ProtectedPerson, &protectedPopulation)
 	record.ProtectedPopulation = &protectedPopulation
 	return &record, err

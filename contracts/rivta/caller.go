@@ -94,7 +94,8 @@ func WithCorrelationID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, correlationKey{}, id)
 }
 
-func correlationID(ctx context.Context) string {
+// CorrelationID is that of the context, or a fresh one.
+func CorrelationID(ctx context.Context) string {
 	if id, ok := ctx.Value(correlationKey{}).(string); ok {
 		return id
 	}

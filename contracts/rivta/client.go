@@ -91,7 +91,7 @@ func (c *Client) request(ctx context.Context, op Operation, body Element) (*http
 	}
 	request.Header.Set("Content-Type", contentType)
 	request.Header.Set("SOAPAction", strconv.Quote(op.SOAPAction()))
-	request.Header.Set(correlationHeader, correlationID(ctx))
+	request.Header.Set(correlationHeader, CorrelationID(ctx))
 	if original := originalConsumer(ctx); original != "" {
 		request.Header.Set(originalConsumerHeader, original)
 	}

@@ -115,6 +115,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		{"register", "REGISTER_OFF", "GetPersonContactInformation", "no deprecated contract"},
 		{"register", "REGISTER_OFF", "GetPersonContactInformation/3, UpdatePersons/3", `"UpdatePersons/3"`},
 		{"register", "REGISTER_ADMIN_LISTEN", "here", "host:port"},
+		{"register", "PEPPER", "short", "shorter than 32"},
 		{"migrate", "POSTGRES_URL", "", "is missing"},
 	} {
 		env := complete(t)

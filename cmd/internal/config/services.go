@@ -78,11 +78,16 @@ func sessionSettings() map[string]string {
 func readKafka(r *Reader) stream.Config {
 	c := stream.Config{
 		Brokers: r.Addresses(Variable{Name: "KAFKA_BROKERS", Meaning: "host:port of Kafka brokers, separated by commas"}),
-		Prefix:  r.Text(Variable{Name: "KAFKA_PREFIX", Optional: true, Meaning: "begins the names of all topics and groups, where several installations share a cluster"}),
 	}
+	readKafkaRest(r, &c)
+	return c
+}
+
+// readKafkaRest reads all but where the brokers are.
+func readKafkaRest(r *Reader, c *stream.Config) {
+	c.Prefix = r.Text(Variable{Name: "KAFKA_PREFIX", Optional: true, Meaning: "begins the names of all topics and groups, where several installations share a cluster"})
 	c.TLS = readKafkaTLS(r)
 	c.Login = readLogin(r)
-	return c
 }
 
 func readKafkaTLS(r *Reader) *tls.Config {
@@ -271,6 +276,8 @@ type Register struct {
 	TLS            *tls.Config
 	WholeSeconds   bool
 	Off            []contracts.Contract
+	Kafka          stream.Config // without brokers: signals of changes are not published
+	Pepper         []byte        // of the pseudonyms, where they are
 }
 
 // ReadRegister reads the mock register's variables; the reader has the faults.
@@ -286,6 +293,15 @@ func ReadRegister(r *Reader) Register {
 	c.WholeSeconds = r.Choice(Variable{Name: "REGISTER_VERSIONS", Default: "unique",
 		Meaning: "unique: none is given twice; seconds: two writes within a second may share one, as at the national service"}, "unique", "seconds") == "seconds"
 	c.Off = readOff(r)
+	c.Kafka = stream.Config{
+		Brokers: r.Addresses(Variable{Name: "KAFKA_BROKERS", Optional: true, Meaning: "host:port of Kafka brokers, separated by commas, to publish on what changed; empty: not published"}),
+	}
+	readKafkaRest(r, &c.Kafka)
+	pepper := Variable{Name: "PEPPER", Optional: true, Secret: true, Meaning: "at least 32 characters, the same everywhere: keys the pseudonyms. Needed with KAFKA_BROKERS"}
+	c.Pepper = []byte(r.Text(pepper))
+	if len(c.Kafka.Brokers) > 0 && len(c.Pepper) < 32 {
+		r.Faultf(pepper, "is missing or shorter than 32 characters")
+	}
 	return c
 }
 

@@ -5,6 +5,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -34,7 +35,10 @@ type Server struct {
 	Listener net.Listener
 	Handler  http.Handler
 	TLS      *tls.Config // nil serves plain HTTP
-	Log      *slog.Logger
+	// ReadTimeout is how long a whole request may take to come in; 0: half a minute. It does not bound how long
+	// a handler takes to answer.
+	ReadTimeout time.Duration
+	Log         *slog.Logger
 }
 
 // Serve serves until ctx ends, finishes the requests under way and returns nil. The listener is closed in any case.
@@ -43,7 +47,7 @@ func Serve(ctx context.Context, s Server) error {
 	server := &http.Server{
 		Handler:           prompt(s.Handler),
 		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       readTimeout,
+		ReadTimeout:       cmp.Or(s.ReadTimeout, readTimeout),
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.Log.With("server", s.Name).Handler(), slog.LevelWarn),

@@ -1,0 +1,52 @@
+package event
+
+import (
+	"encoding/json"
+	"time"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/reason"
+)
+
+// Changed is the signal that a person's own contact detail in the register has changed. It holds none: the register stays the
+// truth.
+type Changed struct {
+	ID     string // of the event itself: the same when the same signal is published again
+	Source string // the register, as urn:hsaid:…
+
+	Person  RawPerson
+	Channel contact.Channel
+	Version string    // of the person's record after the change
+	Time    time.Time // of the change
+}
+
+type changedJSON struct {
+	Person  identityJSON    `json:"person"`
+	Channel contact.Channel `json:"channel"`
+	Version string          `json:"version"`
+	Time    time.Time       `json:"time"`
+}
+
+// Binary writes the signal as a record in binary CloudEvents mode.
+func (c Changed) Binary() (headers []Header, value []byte) {
+	body := changedJSON{identityJSON{c.Person.Root(), c.Person.RevealExtension()}, c.Channel, c.Version, c.Time.UTC()}
+	return binaryHeaders(c.ID, TypeChanged, c.Source, c.Time), mustJSON(body)
+}
+
+// ReadChanged reads a record of TopicChanges, in either mode. The error is a reason.Refusal: FormType for another type or
+// major, which a reader skips; FormJSON for what is no signal.
+func ReadChanged(headers []Header, value []byte) (Changed, error) {
+	e, ok := open(headers, value)
+	if !ok {
+		return Changed{}, reason.Refuse(reason.FormJSON)
+	}
+	if e.attributes["type"] != TypeChanged {
+		return Changed{}, &reason.Refusal{Field: "type", Code: reason.FormType}
+	}
+	var body changedJSON
+	if json.Unmarshal(e.data, &body) != nil {
+		return Changed{}, &reason.Refusal{Field: "data", Code: reason.FormJSON}
+	}
+	return Changed{ID: e.attributes["id"], Source: e.attributes["source"], Person: AsSent(body.Person.Root, body.Person.Extension),
+		Channel: body.Channel, Version: body.Version, Time: body.Time}, nil
+}
