@@ -43,8 +43,8 @@ func newRegister(t testing.TB, pool *pgxpool.Pool, now func() time.Time, log slo
 func someAccess() FixedAccess {
 	access := MayAll(worker)
 	for _, contract := range Contracts() {
-		if !strings.HasSuffix(contract, unrestrictedSuffix) && contract != contractREST {
-			access = append(access, Grant{clinic, contract, "", Rights{}})
+		if !strings.HasSuffix(contract, unrestrictedSuffix) {
+			access = append(access, Grant{clinic, contract, "", Rights{Write: true}})
 		}
 		if !strings.HasPrefix(contract, "Update") {
 			access = append(access, Grant{reader, contract, "", Rights{Protected: true}})

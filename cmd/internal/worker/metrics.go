@@ -59,8 +59,8 @@ func newBacklog(store *syncpg.Store) *backlog {
 		store: store,
 		oldest: desc("contactsync_oldest_unapplied_seconds",
 			"Age of the oldest decision that the register does not show yet; 0 if there is none.", "decision"),
-		due:    desc("contactsync_due", "Persons whose register record is behind.", "decision"),
-		parked: desc("contactsync_parked", "Decisions that are parked, by reason.", "reason"),
+		due:       desc("contactsync_due", "Persons whose register record is behind.", "decision"),
+		parked:    desc("contactsync_parked", "Decisions that are parked, by reason.", "reason"),
 		questions: desc("contactsync_questions", "Persons about whom the register is to be asked who they are."),
 		// The portal has the same of its own schema.
 		outbox: prometheus.NewDesc("contactsync_outbox", "Messages that wait to be published.", nil, prometheus.Labels{"schema": "sync"}),
