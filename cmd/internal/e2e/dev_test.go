@@ -47,7 +47,7 @@ func TestDevRunsEverythingAndEndsOnCtrlC(t *testing.T) { // not beside others: i
 		}
 	}
 	becomesReady(t, at.Ops)
-	wantTopics := map[string]int{event.TopicDecisions: 6, event.TopicOutcomes: 6, event.TopicUnreadable: 1}
+	wantTopics := map[string]int{event.TopicDecisions: 6, event.TopicOutcomes: 6, event.TopicChanges: 6, event.TopicUnreadable: 1}
 	if diff := cmp.Diff(wantTopics, topics(t, at.Kafka)); diff != "" {
 		t.Errorf("topics (-want +got):\n%s", diff)
 	}
