@@ -128,7 +128,13 @@ func (w *world) publish(t *testing.T, decisions ...event.Decision) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(p.Publish(t.Context(), messages...), p.Close()); err != nil {
+	// A fresh topic of Apache Kafka may have no leader yet; what is sent twice changes nothing.
+	deadline := time.Now().Add(10 * time.Second)
+	err = p.Publish(t.Context(), messages...)
+	for err != nil && time.Now().Before(deadline) {
+		err = p.Publish(t.Context(), messages...)
+	}
+	if err := errors.Join(err, p.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
