@@ -57,7 +57,10 @@ type Endpoint struct {
 	// Lifecycle is told to callers in every answer once the contract has an end. Off answers that it has come.
 	Lifecycle contracts.Lifecycle
 	Off       bool
-	NewLogID  func() string // nil: random UUIDs
+	// Refused is told of a call that the Authorizer refused, with the body that nobody has judged yet, before the refusal is sent; nil:
+	// nobody is told. An error of its own is sent instead.
+	Refused  func(context.Context, Caller, Operation, Element, *Fault) error
+	NewLogID func() string // nil: random UUIDs
 }
 
 // NewHandler serves the endpoints and their WSDLs at their paths, and names the paths at all others. Serve it with mutual TLS.
@@ -141,9 +144,19 @@ func (e *Endpoint) call(r *http.Request, caller *Caller) (reply Reply, err error
 		return Reply{}, err
 	}
 	if err := e.Authorizer.Authorize(r.Context(), *caller, e.Operation, e.LogicalAddress); err != nil {
-		return Reply{}, err
+		return Reply{}, e.refused(r.Context(), *caller, message.body, err)
 	}
 	return e.Answer(caller.Onward(r.Context()), *caller, message.body)
+}
+
+// refused returns what is sent to a caller that was not let in.
+func (e *Endpoint) refused(ctx context.Context, caller Caller, body Element, err error) error {
+	if fault, ok := errors.AsType[*Fault](err); ok && e.Refused != nil {
+		if fault := e.Refused(ctx, caller, e.Operation, body, fault); fault != nil {
+			return fault
+		}
+	}
+	return err
 }
 
 func readMessage(r *http.Request) (message, error) {
