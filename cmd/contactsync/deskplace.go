@@ -87,8 +87,8 @@ func (p deskPlace) open(ctx context.Context) (_ *support.Desk, done func(), err 
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	decisions, err1 := consentpg.New(consentpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper, Now: time.Now})
-	state, err2 := syncpg.New(syncpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper})
+	decisions, err1 := consentpg.New(consentpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey, Now: time.Now})
+	state, err2 := syncpg.New(syncpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey})
 	desk, err3 := support.New(support.Config{
 		Consent: decisions, Sync: state, Register: holder, Secret: secret, Pepper: c.Pepper, Now: time.Now,
 	})
@@ -124,7 +124,8 @@ func devDesk(dir string) (c config.Support, err error) {
 	}
 	c.Register = config.RegisterClient{URL: at.Register, LogicalAddress: registerAddress, TLS: tls, Codes: register.DefaultCodes()}
 	c.Source, c.Pepper = "urn:hsaid:"+devstack.PortalHSAID, []byte(event.DevelopmentPepper)
-	return c, nil
+	c.AuditKey, err = devstack.ReadAuditKey(dir)
+	return c, err
 }
 
 // deskError tells what may go better later from what will not.

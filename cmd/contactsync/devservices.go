@@ -14,12 +14,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"contactsync/cmd/internal/auditing"
 	"contactsync/cmd/internal/config"
 	"contactsync/cmd/internal/database"
 	"contactsync/cmd/internal/devstack"
 	"contactsync/cmd/internal/messenger"
 	"contactsync/cmd/internal/run"
 	"contactsync/cmd/internal/worker"
+	"contactsync/consent/audit"
+	"contactsync/consent/consentpg"
 	"contactsync/consent/event"
 	"contactsync/consent/pgschema"
 	"contactsync/consent/stream"
@@ -40,6 +43,8 @@ type devServices struct {
 	worker   *worker.Worker
 	portal   portalService
 	metrics  *prometheus.Registry
+	auditKey audit.Key
+	sealers  []*audit.Sealer // of what the portal and the register log; the worker seals its own
 	log      *slog.Logger
 }
 
@@ -51,6 +56,9 @@ func newDevServices(ctx context.Context, stack *devstack.Stack, log *slog.Logger
 			s.close()
 		}
 	}()
+	if s.auditKey, err = stack.Folder.AuditKey(); err != nil {
+		return nil, err
+	}
 	if s.owner, err = s.connect(ctx, stack.Postgres.URL()); err != nil {
 		return nil, err
 	}
@@ -104,12 +112,15 @@ func (s *devServices) newRegister(ctx context.Context) (*mockregister.Register, 
 	if err != nil {
 		return nil, err
 	}
+	if err := s.seal(pool, mockregister.AccessLog()); err != nil {
+		return nil, err
+	}
 	if s.changes, err = newChangePublisher(s.kafka(), pool, s.log.With("service", "register")); err != nil {
 		return nil, err
 	}
 	r, err := mockregister.New(mockregister.Config{
 		Message: changeMessages(s.kafka(), []byte(event.DevelopmentPepper), registerAddress),
-		Pool:    pool, Now: time.Now, Log: s.log.With("service", "register"), LogicalAddress: registerAddress,
+		Pool:    pool, Now: time.Now, Log: s.log.With("service", "register"), LogicalAddress: registerAddress, AuditKey: s.auditKey,
 	})
 	if err != nil {
 		return nil, err
@@ -154,7 +165,7 @@ func (s *devServices) newWorker(ctx context.Context) (*worker.Worker, error) {
 		return nil, fmt.Errorf("read the worker's certificate: %w", err)
 	}
 	return worker.New(worker.Config{
-		Kafka: s.kafka(), Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + devstack.WorkerHSAID,
+		Kafka: s.kafka(), Pool: pool, Pepper: []byte(event.DevelopmentPepper), AuditKey: s.auditKey, Source: "urn:hsaid:" + devstack.WorkerHSAID,
 		RegisterURL: s.stack.Endpoints().Register, LogicalAddress: registerAddress, TLS: tls, Codes: register.DefaultCodes(),
 		Now: time.Now, Metrics: s.metrics, Log: s.log.With("service", "worker"),
 	})
@@ -166,13 +177,16 @@ func (s *devServices) newPortal(ctx context.Context, persons []mockregister.Test
 	if err != nil {
 		return err
 	}
+	if err := s.seal(pool, consentpg.AuditLog()); err != nil {
+		return err
+	}
 	tls, err := s.stack.Certificates.ClientTLS(devstack.PortalCertificate)
 	if err != nil {
 		return fmt.Errorf("read the portal's certificate: %w", err)
 	}
 	key := sha256.Sum256([]byte(event.DevelopmentPepper + " portal")) // published, as the pepper of development is
 	s.portal, err = newPortal(portalParts{
-		Pool: pool, Kafka: s.kafka(), Source: "urn:hsaid:" + devstack.PortalHSAID, Pepper: []byte(event.DevelopmentPepper),
+		Pool: pool, Kafka: s.kafka(), Source: "urn:hsaid:" + devstack.PortalHSAID, Pepper: []byte(event.DevelopmentPepper), AuditKey: s.auditKey,
 		Register: config.RegisterClient{URL: s.stack.Endpoints().Register, LogicalAddress: registerAddress, TLS: tls, Codes: register.DefaultCodes()},
 		Key:      key[:], Persons: config.TestPersons(persons), Now: time.Now, Log: s.log.With("service", "portal"),
 	})
@@ -180,6 +194,12 @@ func (s *devServices) newPortal(ctx context.Context, persons []mockregister.Test
 		return err
 	}
 	return s.metrics.Register(messenger.NewUnpublished(s.portal.store))
+}
+
+func (s *devServices) seal(pool *pgxpool.Pool, log audit.Log) error {
+	sealer, err := auditing.NewSealer(auditing.SealerConfig{Pool: pool, Log: log, Key: s.auditKey, Logger: s.log, Metrics: s.metrics})
+	s.sealers = append(s.sealers, sealer)
+	return err
 }
 
 // runAll runs the services until one fails or ctx ends, and waits for every one to end. The listeners are open before, so
@@ -206,11 +226,18 @@ func (s *devServices) runAll(ctx context.Context, ready func() error) error {
 	group.Go(func() error { return s.worker.Run(ctx) })
 	group.Go(func() error { return s.portal.messages.Run(ctx) })
 	group.Go(func() error { return s.watchPostgres(ctx) })
+	for _, sealer := range s.sealers {
+		group.Go(func() error { sealer.Run(ctx); return nil })
+	}
 	group.Go(func() error {
 		s.awaitWorker(ctx)
 		return ready()
 	})
-	return group.Wait()
+	err = group.Wait()
+	for _, sealer := range s.sealers {
+		auditing.Last(ctx, sealer)
+	}
+	return err
 }
 
 // awaitWorker waits until the worker has its partitions, so that "ready" is true of all. After a kill -9 the broker may take

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"contactsync/cmd/internal/devstack"
+	"contactsync/consent/audit"
 	"contactsync/contracts/mockregister"
 )
 
@@ -26,7 +27,7 @@ func adminOf(t *testing.T) (url string, faults *mockregister.Faults) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	register, err := mockregister.New(mockregister.Config{Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	register, err := mockregister.New(mockregister.Config{AuditKey: audit.DevelopmentKey(), Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		LogicalAddress: registerAddress, Access: mockregister.MayAll(journal)})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"contactsync/cmd/internal/config"
 	"contactsync/cmd/internal/messenger"
 	"contactsync/cmd/internal/run"
+	"contactsync/consent/audit"
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
 	"contactsync/consent/portal"
@@ -37,12 +38,15 @@ func runPortal(ctx context.Context, c config.Portal, logTo io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := newPortal(portalParts{Pool: p.pool, Kafka: c.Kafka, Source: c.Source, Pepper: c.Pepper, Register: c.Register,
+	s, err := newPortal(portalParts{Pool: p.pool, Kafka: c.Kafka, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey, Register: c.Register,
 		Key: c.Key, Secure: c.Secure, Persons: c.Persons, Now: p.clock.Now, Log: p.log})
 	if err != nil {
 		return err
 	}
 	p.metrics.MustRegister(messenger.NewUnpublished(s.store))
+	if err := p.seal(consentpg.AuditLog(), c.AuditKey); err != nil {
+		return err
+	}
 	// Without Kafka or the register a No is still taken, and carried out later: neither takes the pages out of service.
 	p.serveOps(nil, map[string]run.Check{"kafka": p.topics(c.Kafka), "register": run.Reachable(c.Register.URL, c.Register.TLS)})
 	p.serve(run.Server{Name: "portal", Listener: pages, Handler: s.pages.Handler()})
@@ -56,6 +60,7 @@ type portalParts struct {
 	Kafka    stream.Config
 	Source   string
 	Pepper   []byte
+	AuditKey audit.Key
 	Register config.RegisterClient
 	Key      []byte
 	Secure   bool
@@ -74,7 +79,7 @@ type portalService struct {
 func newPortal(c portalParts) (portalService, error) {
 	var s portalService
 	var err error
-	s.store, err = consentpg.New(consentpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper, Now: c.Now})
+	s.store, err = consentpg.New(consentpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey, Now: c.Now})
 	if err != nil {
 		return s, err
 	}

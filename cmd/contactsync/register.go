@@ -28,12 +28,15 @@ func runRegister(ctx context.Context, c config.Register, logTo io.Writer) error 
 		return err
 	}
 	r, err := mockregister.New(mockregister.Config{Pool: p.pool, Now: p.clock.Now, Log: p.log, LogicalAddress: c.LogicalAddress,
-		WholeSeconds: c.WholeSeconds, Off: c.Off, Message: changeMessages(c.Kafka, c.Pepper, c.LogicalAddress)})
+		WholeSeconds: c.WholeSeconds, Off: c.Off, AuditKey: c.AuditKey, Message: changeMessages(c.Kafka, c.Pepper, c.LogicalAddress)})
 	if err != nil {
 		return err
 	}
 	changes, err := newChangePublisher(c.Kafka, p.pool, p.log)
 	if err != nil {
+		return err
+	}
+	if err := p.seal(mockregister.AccessLog(), c.AuditKey); err != nil {
 		return err
 	}
 	p.metrics.MustRegister(newDeprecatedCalls(r), newRegisterMetrics(r))

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"contactsync/consent/audit"
 	"contactsync/contracts/contracttest"
 	"contactsync/contracts/mockregister"
 	"contactsync/contracts/personv4"
@@ -22,7 +23,7 @@ func TestCallersOfDeprecatedContractsAreMetrics(t *testing.T) {
 	}
 	t.Cleanup(pool.Close)
 	const system, address = "SE2321000016-SYS1", "SE165565594230-1000"
-	register, err := mockregister.New(mockregister.Config{Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: address,
+	register, err := mockregister.New(mockregister.Config{AuditKey: audit.DevelopmentKey(), Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: address,
 		Access: mockregister.MayAll(system)})
 	if err != nil {
 		t.Fatal(err)

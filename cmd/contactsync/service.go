@@ -17,9 +17,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"contactsync/cmd/internal/auditing"
 	"contactsync/cmd/internal/config"
 	"contactsync/cmd/internal/database"
 	"contactsync/cmd/internal/run"
+	"contactsync/consent/audit"
 	"contactsync/consent/pgschema"
 	"contactsync/consent/stream"
 )
@@ -65,6 +67,7 @@ type process struct {
 	ops     net.Listener
 	opened  []net.Listener // all of them
 	schema  pgschema.Schema
+	sealer  *audit.Sealer // of the service's audit log; nil: the work itself seals it
 }
 
 // newProcess opens the ops listener and makes a pool, which does not connect yet.
@@ -118,6 +121,12 @@ func (p *process) serveOps(needed, beside map[string]run.Check) {
 	p.serve(run.Server{Name: "ops", Listener: p.ops, Handler: ops.Handler()})
 }
 
+// seal has the service's audit log sealed while it works, and once more when all has ended.
+func (p *process) seal(log audit.Log, key audit.Key) (err error) {
+	p.sealer, err = auditing.NewSealer(auditing.SealerConfig{Pool: p.pool, Log: log, Key: key, Logger: p.log, Metrics: p.metrics})
+	return err
+}
+
 func (p *process) serve(s run.Server) {
 	s.Log = p.log
 	p.group.Go(func() error { return run.Serve(p.ctx, s) })
@@ -143,6 +152,7 @@ func (p *process) topics(c stream.Config) run.Check {
 
 // run does the work once PostgreSQL is fit for it, and waits for everything to end.
 func (p *process) run(work func(context.Context) error) error {
+	started := false
 	p.group.Go(func() error {
 		if err := run.Await(p.ctx, p.log, "postgres", database.Ready(p.pool, p.schema)); err != nil {
 			return err
@@ -151,10 +161,17 @@ func (p *process) run(work func(context.Context) error) error {
 			return err
 		}
 		p.group.Go(func() error { p.clock.Run(p.ctx); return nil })
+		if p.sealer != nil {
+			p.group.Go(func() error { p.sealer.Run(p.ctx); return nil })
+			started = true
+		}
 		p.log.Info("started", "build", buildVersion())
 		return work(p.ctx)
 	})
 	err := p.group.Wait()
+	if started {
+		auditing.Last(p.ctx, p.sealer)
+	}
 	p.log.Info("ended")
 	return err
 }

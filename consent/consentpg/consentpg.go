@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"contactsync/consent/audit"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
@@ -27,7 +28,9 @@ type Config struct {
 	Pool   *pgxpool.Pool // on a migrated database
 	Source string        // this e-service in its events, urn:hsaid:…
 	Pepper []byte        // of the events' Kafka keys
-	Now    func() time.Time
+	// AuditKey makes the MACs of the audit.
+	AuditKey audit.Key
+	Now      func() time.Time
 }
 
 // Store is the consent schema.
@@ -35,8 +38,8 @@ type Store struct{ Config }
 
 // New returns a store.
 func New(c Config) (*Store, error) {
-	if c.Pool == nil || c.Source == "" || len(c.Pepper) == 0 || c.Now == nil {
-		return nil, errors.New("consentpg: Pool, Source, Pepper and Now are required")
+	if c.Pool == nil || c.Source == "" || len(c.Pepper) == 0 || c.AuditKey.IsZero() || c.Now == nil {
+		return nil, errors.New("consentpg: Pool, Source, Pepper, AuditKey and Now are required")
 	}
 	return &Store{c}, nil
 }
@@ -192,7 +195,7 @@ func (s *Store) write(ctx context.Context, tx pgx.Tx, d event.Decision, w Wish) 
 		d.Actor.HSAID, string(d.Reason), w.Correction, d.Notice.Version, d.Notice.Language)
 	batch.Queue(`update consent.channel set revision = $4, event_id = $5 where root = $1 and extension = $2 and channel = $3`,
 		root, extension, channel, d.Revision, d.EventID)
-	queueAudit(&batch, Act{Person: d.Person, Channel: d.Channel, Actor: d.Actor, Action: "decide " + verb(d.Share),
+	queueAudit(&batch, s.AuditKey, Act{Person: d.Person, Channel: d.Channel, Actor: d.Actor, Action: "decide " + verb(d.Share),
 		Ground: ground(w, d), Outcome: "saved", EventID: d.EventID}, d.Time)
 	batch.Queue(`
 		insert into consent.outbox (id, topic, key, headers, value, created_at)
@@ -222,35 +225,4 @@ func flat(headers []event.Header) []string {
 		out = append(out, h.Key, string(h.Value))
 	}
 	return out
-}
-
-// Act is something done about a person that is not a decision, such as a search by support.
-type Act struct {
-	Person         contact.PersonID
-	Channel        contact.Channel // empty: all
-	Actor          event.Actor
-	Action, Ground string
-	Outcome        string
-	EventID        string
-}
-
-// Audit records an act.
-func (s *Store) Audit(ctx context.Context, a Act) error {
-	var batch pgx.Batch
-	queueAudit(&batch, a, s.Now())
-	if err := s.Pool.SendBatch(ctx, &batch).Close(); err != nil {
-		return fmt.Errorf("audit: %w", err)
-	}
-	return nil
-}
-
-func queueAudit(batch *pgx.Batch, a Act, at time.Time) {
-	actor := string(a.Actor.Role)
-	if a.Actor.HSAID != "" {
-		actor += " " + a.Actor.HSAID
-	}
-	batch.Queue(`
-		insert into consent.audit (at, actor, action, root, extension, channel, ground, outcome, event_id)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		at, actor, a.Action, a.Person.Root(), a.Person.RevealExtension(), string(a.Channel), a.Ground, a.Outcome, a.EventID)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"contactsync/consent/audit"
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
@@ -31,7 +32,7 @@ func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{t: t, pool: pgtest.Migrated(t, "consent", consentpg.Migrate), now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
 	var err error
-	d.store, err = consentpg.New(consentpg.Config{Pool: d.pool, Source: "urn:hsaid:SE2321000016-A1", Pepper: []byte("test"),
+	d.store, err = consentpg.New(consentpg.Config{Pool: d.pool, Source: "urn:hsaid:SE2321000016-A1", Pepper: []byte("test"), AuditKey: audit.DevelopmentKey(),
 		Now: func() time.Time { return d.now }})
 	if err != nil {
 		t.Fatal(err)
@@ -112,6 +113,22 @@ func TestDecisionAuditAndEventAreOne(t *testing.T) {
 	}
 	if audited != "resident decide share mobile "+c.EventID {
 		t.Errorf("audited %q", audited)
+	}
+}
+
+// TestAuditHoldsWhatWasWritten verifies the MACs of all kinds of entries.
+func TestAuditHoldsWhatWasWritten(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.decides(true)
+	d.decides(false)
+	staff := event.Actor{Role: event.RoleSupport, HSAID: "SE2321000016-1A2B"}
+	if err := d.store.Audit(t.Context(), consentpg.Act{Actor: staff, Action: "parked show", Ground: "å \t ; =", Outcome: "nothing found"}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := audit.Verify(t.Context(), d.pool, consentpg.AuditLog(), audit.Check{Key: audit.DevelopmentKey()})
+	if err != nil || r.Fault != nil || r.Unsealed != 3 || r.Unsigned != 0 {
+		t.Errorf("%d entries, %d without a MAC, %v, %v", r.Unsealed, r.Unsigned, r.Fault, err)
 	}
 }
 

@@ -27,10 +27,13 @@ const (
 	RoleWorker   = "contactsync_worker"
 	RoleSupport  = "contactsync_support"
 	RoleRegister = "contactsync_register"
+	RoleAuditor  = "contactsync_auditor" // reads the audit logs, and nothing else
 )
 
 // Roles are all of them.
-func Roles() []string { return []string{RolePortal, RoleWorker, RoleSupport, RoleRegister} }
+func Roles() []string {
+	return []string{RolePortal, RoleWorker, RoleSupport, RoleRegister, RoleAuditor}
+}
 
 // Schema is a schema and what makes it.
 type Schema struct {

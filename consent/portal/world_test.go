@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"contactsync/consent/audit"
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
@@ -60,7 +61,7 @@ func newWorld(t testing.TB, change ...func(*portal.Config)) *world {
 		register: &register{held: map[string]portal.Entry{}}, looked: make(chan struct{}, 100)}
 	w.clock.Store(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC).UnixMicro())
 	var err error
-	w.store, err = consentpg.New(consentpg.Config{Pool: w.pool, Source: "urn:hsaid:SE2321000016-A1", Pepper: []byte("test"), Now: w.now})
+	w.store, err = consentpg.New(consentpg.Config{Pool: w.pool, Source: "urn:hsaid:SE2321000016-A1", Pepper: []byte("test"), AuditKey: audit.DevelopmentKey(), Now: w.now})
 	if err != nil {
 		t.Fatal(err)
 	}

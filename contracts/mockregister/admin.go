@@ -141,7 +141,11 @@ func (r *Register) serveShowPerson(request *http.Request) (int, any) {
 	case wanted.Extension == "":
 		return adminProblem(http.StatusBadRequest, CodeMissing, "extension")
 	}
-	shown, err := r.showPerson(request.Context(), personv4.ID{Root: wanted.Root, Extension: wanted.Extension})
+	id := personv4.ID{Root: wanted.Root, Extension: wanted.Extension}
+	shown, err := r.showPerson(request.Context(), id)
+	if err == nil {
+		err = r.logReads(request.Context(), []accessEntry{adminEntry(classRead, id, shown != nil, "")})
+	}
 	switch {
 	case err != nil:
 		return r.internal(request, err)

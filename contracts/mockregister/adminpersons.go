@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"contactsync/contracts/personv4"
+	"contactsync/contracts/rivta"
 )
 
 // shownPerson is a stored record, as the admin listener shows it.
@@ -71,13 +72,19 @@ func (r *Register) resetPersons(ctx context.Context) (int, error) {
 			return err
 		}
 		stand, err := pgx.CollectRows(rows, pgx.RowToStructByPos[standing])
+		var entries []accessEntry
 		for _, s := range stand {
 			if seed, ok := seeds[s.State]; ok && err == nil {
 				reset++
-				err = r.resetPerson(ctx, tx, seed, s)
+				var next string
+				next, err = r.resetPerson(ctx, tx, seed, s)
+				entries = append(entries, adminEntry(classWrite, personv4.ID{Root: s.Root, Extension: s.Extension}, true, next))
 			}
 		}
-		return err
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		return r.logWrites(ctx, tx, entries)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("reset test persons: %w", err)
@@ -89,14 +96,14 @@ func (r *Register) resetPersons(ctx context.Context) (int, error) {
 // standing is where a test person's record stands.
 type standing struct{ State, Root, Extension, Version string }
 
-func (r *Register) resetPerson(ctx context.Context, tx pgx.Tx, seed seedPerson, s standing) error {
+func (r *Register) resetPerson(ctx context.Context, tx pgx.Tx, seed seedPerson, s standing) (version string, err error) {
 	next, err := r.clock.nextVersion(s.Version)
 	if err != nil {
-		return err
+		return "", err
 	}
 	content, err := stored(seed.record(next))
 	if err != nil {
-		return err
+		return "", err
 	}
 	o := ownOf(seed.content.Entries)
 	_, err = tx.Exec(ctx, `
@@ -105,9 +112,19 @@ func (r *Register) resetPerson(ctx context.Context, tx pgx.Tx, seed seedPerson, 
 		where root = $1 and extension = $2`,
 		s.Root, s.Extension, next, content, o.mobile, o.mobileNotify, o.email, o.emailNotify)
 	if err != nil {
-		return err
+		return "", err
 	}
 	// A test begins anew: its revisions may be those of the last one.
 	_, err = tx.Exec(ctx, `delete from register.fence where root = $1 and extension = $2`, s.Root, s.Extension)
-	return err
+	return next, err
+}
+
+// adminEntry is of what was done at the admin listener, which does not know by whom.
+func adminEntry(action string, id personv4.ID, known bool, version string) accessEntry {
+	e := accessEntry{caller: rivta.Caller{HSAID: "admin"}, contract: "admin", action: action, person: id, ground: "admin",
+		outcome: personv4.OutcomeOK, version: version}
+	if !known {
+		e.outcome = personv4.OutcomeNoRecord
+	}
+	return e
 }

@@ -64,9 +64,15 @@ func (r *Register) changeAll(
 	work := bulkWork{Register: r, call: c, now: r.clock.now(), changed: map[personv4.ID]bool{}}
 	err = pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
 		earlier, err := r.earlier(ctx, tx, c.Caller.HSAID, bulk)
-		if err != nil || earlier != nil {
-			answer = contactsv1.BulkAnswer{Outcomes: earlier, Replayed: true}
+		if err != nil {
 			return err
+		}
+		if earlier != nil {
+			answer = contactsv1.BulkAnswer{Outcomes: earlier, Replayed: true}
+			for _, item := range bulk.Items {
+				work.log(item, contactsv1.Outcome{Outcome: "replayed"})
+			}
+			return r.logWrites(ctx, tx, work.entries)
 		}
 		if err := work.take(ctx, tx, bulk.Items); err != nil {
 			return fmt.Errorf("take persons: %w", err)
@@ -188,9 +194,15 @@ func (w *bulkWork) judge(items []contactsv1.Change) ([]contactsv1.Outcome, error
 				return nil, err
 			}
 		}
-		w.entries = append(w.entries, accessEntry{w.call.Caller, w.call.Operation, string(item.Decision), item.Person.ID(), outcomeText(outcomes[i])})
+		w.log(item, outcomes[i])
 	}
 	return outcomes, nil
+}
+
+func (w *bulkWork) log(item contactsv1.Change, o contactsv1.Outcome) {
+	e := restEntry(w.call, item.Person.ID(), outcomeText(o))
+	e.action, e.version = string(item.Decision), o.Version
+	w.entries = append(w.entries, e)
 }
 
 func outcomeText(o contactsv1.Outcome) string {

@@ -27,10 +27,10 @@ func TestStatementsPerCall(t *testing.T) {
 		call func()
 		want int64
 	}{
-		{"a read", func() { record = must(w.Get(t.Context(), rivta.Caller{}, id, true))(t) }, 1},
-		{"a read of 500 persons", func() { must(w.Persons(t.Context(), rivta.Caller{}, bulk))(t) }, 1},
-		{"an update", update, 1},
-		{"a refused update", update, 2},
+		{"a read, and its log entry", func() { record = must(w.Get(t.Context(), rivta.Caller{}, id, true))(t) }, 2},
+		{"a read of 500 persons, and its log entries", func() { must(w.Persons(t.Context(), rivta.Caller{}, bulk))(t) }, 2},
+		{"an update, log entry and all", update, 1},
+		{"a refused update, and its log entry", update, 3},
 	} {
 		before := w.pool.Stat().AcquireCount()
 		tt.call()

@@ -11,7 +11,7 @@ func TestNewNamesAllThatIsMissing(t *testing.T) {
 	if err == nil {
 		t.Fatal("an empty configuration was accepted")
 	}
-	for _, name := range []string{"Pool", "Now", "Log", "LogicalAddress"} {
+	for _, name := range []string{"Pool", "Now", "Log", "LogicalAddress", "AuditKey"} {
 		if !strings.Contains(err.Error(), name+" is missing") {
 			t.Errorf("%s is not named in: %v", name, err)
 		}

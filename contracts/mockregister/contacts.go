@@ -22,13 +22,23 @@ type contactsService struct{ behindFaults }
 // contactsHandler serves the REST contract.
 func (r *Register) contactsHandler() http.Handler {
 	return contactsv1.NewHandler(contactsService{behindFaults{r}}, contactsv1.HandlerConfig{
-		Rights: func(ctx context.Context, caller rivta.Caller, _ string) (contactsv1.Rights, error) {
-			rights, allowed, err := r.rightsOf(ctx, caller.HSAID, contractREST, r.address)
-			return contactsv1.Rights{Read: allowed, Write: allowed && rights.Write, Unrestricted: allowed && rights.Protected}, err
-		},
+		Rights:  r.contactsRights,
 		Begun:   func(caller rivta.Caller, operation string) { r.calls.add(caller.HSAID, operation) },
 		Observe: r.observeContacts,
 	})
+}
+
+// contactsRights also logs a call that will not be let in. About whom it was stands in a body that nobody reads then.
+func (r *Register) contactsRights(ctx context.Context, caller rivta.Caller, operation string) (contactsv1.Rights, error) {
+	rights, allowed, err := r.rightsOf(ctx, caller.HSAID, contractREST, r.address)
+	if err != nil {
+		return contactsv1.Rights{}, err
+	}
+	if !allowed || contactsv1.Operations()[operation] && !rights.Write {
+		c := contactsv1.Call{Operation: operation, Caller: caller, Unrestricted: allowed && rights.Protected}
+		err = r.logReads(ctx, []accessEntry{restEntry(c, personv4.ID{}, personv4.OutcomeError+":"+contactsv1.CodeNotAllowed)})
+	}
+	return contactsv1.Rights{Read: allowed, Write: allowed && rights.Write, Unrestricted: allowed && rights.Protected}, err
 }
 
 // restCall is a call of the REST contract as the faults see it.
@@ -202,7 +212,7 @@ func readEntry(c contactsv1.Call, id personv4.ID, contact contactsv1.Contact) ac
 	case contact.Blanked:
 		outcome = "blanked"
 	}
-	return accessEntry{c.Caller, c.Operation, classRead, id, outcome}
+	return restEntry(c, id, outcome)
 }
 
 // ChangedSince implements contactsv1.Service.
@@ -291,12 +301,27 @@ func (s contactsService) Write(ctx context.Context, c contactsv1.Call, ref strin
 		return contactsv1.Written{}, err
 	}
 	if wrong := judgeWrite(w); wrong != nil {
-		return contactsv1.Written{}, wrong
+		return contactsv1.Written{}, s.refused(ctx, c, id, wrong)
 	}
 	call := restCall(c, id)
 	return passed(ctx, s.behindFaults, call, func(ctx context.Context) (contactsv1.Written, error) {
-		return s.write(ctx, call, id, w)
+		written, err := s.write(ctx, call, id, w)
+		if errors.Is(err, errNobody) {
+			err = s.refused(ctx, c, id, refUnknown())
+		}
+		return written, err
 	})
+}
+
+// errNobody is returned by write for a ref whose person there is no longer.
+var errNobody = errors.New("no such person")
+
+// refused logs a write that does not come to the record, and returns what is answered.
+func (r *Register) refused(ctx context.Context, c contactsv1.Call, id personv4.ID, p *problem.Problem) error {
+	if err := r.logReads(ctx, []accessEntry{restEntry(c, id, personv4.OutcomeError+":"+p.Code)}); err != nil {
+		return err
+	}
+	return p
 }
 
 func judgeWrite(w contactsv1.Write) *problem.Problem {
@@ -321,7 +346,7 @@ func (s contactsService) write(ctx context.Context, c call, id personv4.ID, w co
 	}
 	p := rows[0]
 	if p == nil {
-		return contactsv1.Written{}, refUnknown()
+		return contactsv1.Written{}, errNobody
 	}
 	record, err := p.record()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"contactsync/consent/audit"
 	"contactsync/consent/pgtest"
 )
 
@@ -32,7 +33,7 @@ func migrated(t testing.TB) *pgxpool.Pool {
 
 func newRegister(t testing.TB, pool *pgxpool.Pool, now func() time.Time, log slog.Handler) *Register {
 	t.Helper()
-	register, err := New(Config{Pool: pool, Now: now, Log: slog.New(log), LogicalAddress: address, Access: someAccess()})
+	register, err := New(Config{AuditKey: audit.DevelopmentKey(), Pool: pool, Now: now, Log: slog.New(log), LogicalAddress: address, Access: someAccess()})
 	if err != nil {
 		t.Fatal(err)
 	}

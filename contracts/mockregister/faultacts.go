@@ -128,7 +128,13 @@ func (f *Faults) lagging(ctx context.Context, d *dialled, c call, next carry) an
 		return next(ctx)
 	}
 	record, err := old.shown(c.unrestricted)
-	return answer{record: record, err: err}
+	if err == nil && f.shown != nil {
+		err = f.shown(ctx, c, record)
+	}
+	if err != nil {
+		return answer{err: err}
+	}
+	return answer{record: record}
 }
 
 // laggingPersons shows contact details as they were before, where the answer holds any. All else no contract can change.

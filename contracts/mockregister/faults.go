@@ -24,8 +24,9 @@ type Faults struct {
 	now   func() time.Time
 	knows func(caller string) bool
 	past  past
-	told  func(call, answer)                   // of what was carried out without anybody waiting for it
-	after func(time.Duration) <-chan time.Time // time.After, save in tests
+	told  func(call, answer)                                  // of what was carried out without anybody waiting for it
+	shown func(context.Context, call, *personv4.Record) error // is told of a record before a fault shows it
+	after func(time.Duration) <-chan time.Time                // time.After, save in tests
 
 	mu      sync.Mutex
 	dialled []*dialled

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"contactsync/contracts/contactsv1"
+	"contactsync/contracts/personv4"
 )
 
 // feed wakes the sequencer when something was written, and readers when there is news.
@@ -89,10 +90,19 @@ func (s contactsService) Changes(ctx context.Context, c contactsv1.Call, from co
 	return passed(ctx, s.behindFaults, restCall(c), func(ctx context.Context) (contactsv1.Page, error) {
 		page, err := s.awaitPage(ctx, from)
 		if err == nil && len(page.Signals) > 0 {
-			err = s.logReads(ctx, []accessEntry{{caller: c.Caller, contract: c.Operation, action: classRead, outcome: "ok"}})
+			err = s.logReads(ctx, signalEntries(c, page.Signals))
 		}
 		return page, err
 	})
+}
+
+// signalEntries has one entry for each person that a page of the feed tells of.
+func signalEntries(c contactsv1.Call, signals []contactsv1.Signal) []accessEntry {
+	entries := make([]accessEntry, len(signals))
+	for i, s := range signals {
+		entries[i] = restEntry(c, s.Person.ID(), personv4.OutcomeOK)
+	}
+	return entries
 }
 
 // awaitPage reads on from a cursor, and waits for news if there is none. A reader that waits holds no connection.

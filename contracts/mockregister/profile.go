@@ -35,8 +35,21 @@ func tooMuch() *rivta.Fault {
 	return &rivta.Fault{Code: rivta.FaultClient, String: "the answer would be too long: ask for fewer persons"}
 }
 
-// persons answers a bulk read. All persons are looked up in one statement, so that a call costs one round trip.
-func (r *Register) persons(ctx context.Context, _ call, query personprofilev5.Query) ([]personprofilev5.Answer, error) {
+// persons answers a bulk read, once it is logged. All persons are looked up in one statement and logged in another, so that a call
+// costs two round trips.
+func (r *Register) persons(ctx context.Context, c call, query personprofilev5.Query) ([]personprofilev5.Answer, error) {
+	answers, err := r.lookAll(ctx, query)
+	fault, isFault := errors.AsType[*rivta.Fault](err)
+	if err != nil && !isFault {
+		return nil, err
+	}
+	if err := r.logReads(ctx, c.bulkEntries(query, answers, fault)); err != nil {
+		return nil, err
+	}
+	return answers, err
+}
+
+func (r *Register) lookAll(ctx context.Context, query personprofilev5.Query) ([]personprofilev5.Answer, error) {
 	answers := make([]personprofilev5.Answer, len(query.Persons))
 	for i, id := range query.Persons {
 		answers[i].Asked = personv4.ID{Root: id.Root, Extension: id.Extension}

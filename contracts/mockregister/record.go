@@ -30,8 +30,19 @@ func (r *Register) Get(
 	return r.read(ctx, readCall(caller, id, unrestricted))
 }
 
-// read answers a call of any contract that reads one record.
+// read answers a call of any contract that reads one record, once that is logged.
 func (r *Register) read(ctx context.Context, c call) (*personv4.Record, error) {
+	record, err := r.look(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.logRead(ctx, c, record); err != nil {
+		return nil, err
+	}
+	return record, nil
+}
+
+func (r *Register) look(ctx context.Context, c call) (*personv4.Record, error) {
 	p, err := r.find(ctx, c.person)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil

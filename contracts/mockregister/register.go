@@ -4,6 +4,8 @@
 // What it answers follows TKB 5.1; where that is silent the choice is ours and says so. It is no copy of the national
 // service: who may what is a table that AccessAdmin changes, and nobody's name, address or family is real.
 //
+// Every access is logged before it is answered, and with the change it tells of; see AccessLog.
+//
 // Start with Config and New. Get, Update and Persons are the contracts' rules, clock counts the versions, Seed invents the people.
 // Faults are what can be dialled to go wrong on the way to them, Admin is the listener to dial them on.
 package mockregister
@@ -20,6 +22,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"contactsync/consent/audit"
 	"contactsync/contracts"
 	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/personprofilev5"
@@ -42,6 +45,8 @@ type Config struct {
 	Off []contracts.Contract
 	// Message makes of a signal what its relay publishes; nil: signals are in the feed only.
 	Message func(Signal) Message
+	// AuditKey makes the MACs of the access log.
+	AuditKey audit.Key
 }
 
 // Register serves the contracts over its records. It implements personv4.Service and personprofilev5.Service.
@@ -60,6 +65,9 @@ type Register struct {
 
 	refsMu sync.Mutex
 	refs   *refs // nil until they are needed
+
+	auditKey audit.Key
+	accesses *groupCommit
 }
 
 // New checks the configuration and reports all its faults at once. The schema must have been brought up to date by Migrate.
@@ -70,17 +78,23 @@ func New(config Config) (*Register, error) {
 		required(config.Now != nil, "Now"),
 		required(config.Log != nil, "Log"),
 		required(config.LogicalAddress != "", "LogicalAddress"),
+		required(!config.AuditKey.IsZero(), "AuditKey"),
 		replaceable(config.Off))
 	if err != nil {
 		return nil, err
 	}
 	r := &Register{pool: config.Pool, clock: clock{config.Now, zone, config.WholeSeconds}, log: config.Log, address: config.LogicalAddress,
 		off: slices.Clone(config.Off), calls: newCallCounts(config.Now), old: newOldCalls(),
-		access: config.Access, feed: newFeed(), message: config.Message}
+		access: config.Access, feed: newFeed(), message: config.Message, auditKey: config.AuditKey,
+		accesses: &groupCommit{insert: func(ctx context.Context, rows accessRows) error {
+			_, err := config.Pool.Exec(ctx, insertAccesses, rows.columns()...)
+			return err
+		}}}
 	if r.access == nil {
 		r.access = NewAccessTable(config.Pool, time.Now)
 	}
 	r.faults = newFaults(config.Now, r.knows, r.tell)
+	r.faults.shown = r.logRead
 	return r, nil
 }
 
@@ -116,6 +130,7 @@ func (r *Register) endpoints() []*rivta.Endpoint {
 	for _, e := range endpoints {
 		e.Lifecycle, _ = contracts.Of(e.Operation.Contract())
 		e.Off = slices.Contains(r.off, e.Operation.Contract())
+		e.Refused = r.logRefusal
 	}
 	return endpoints
 }
@@ -136,9 +151,9 @@ func byContract(rest, soap http.Handler) http.Handler {
 // Faults are those that can be dialled on the register. A new register has none.
 func (r *Register) Faults() *Faults { return r.faults }
 
-// Close sends readers of the feed away who wait for news, and ends what dialled faults have left to be done; see Faults.Close.
-// Stop serving before, and close the pool after.
+// Close sends readers of the feed away who wait for news, ends what dialled faults have left to be done, see Faults.Close, and waits
+// for what is being logged. Stop serving before, and close the pool after.
 func (r *Register) Close(ctx context.Context) error {
 	r.feed.close()
-	return r.faults.Close(ctx)
+	return errors.Join(r.faults.Close(ctx), r.accesses.wait(ctx))
 }

@@ -57,31 +57,30 @@ func (r *Register) Update(
 
 // change carries out a call of any contract that replaces one record.
 func (r *Register) change(ctx context.Context, c call, update personv4.Update) (personv4.Result, error) {
-	unrestricted := c.unrestricted
 	if !personv3.Portable(update) {
-		return personv4.Result{}, unstorable()
+		return r.refuseForm(ctx, c, update, unstorable())
 	}
 	if update.VersionToUpdate == "" {
-		return r.refuse(ctx, update, unrestricted, versionMissing())
+		return r.refuse(ctx, c, update, versionMissing())
 	}
 	if optsOut(update) && !mayNotify(update.Entries) {
-		return r.refuse(ctx, update, unrestricted, optoutNeedsNotification())
+		return r.refuse(ctx, c, update, optoutNeedsNotification())
 	}
 	record, err := r.replace(ctx, c, update)
-	if errors.Is(err, errNoVersion) {
-		return r.refuse(ctx, update, unrestricted, staleVersion())
-	}
-	if errors.Is(err, pgx.ErrNoRows) {
-		return r.refuse(ctx, update, unrestricted, staleVersion())
-	}
-	if err != nil {
+	fault, isFault := errors.AsType[*rivta.Fault](err)
+	switch {
+	case errors.Is(err, errNoVersion), errors.Is(err, pgx.ErrNoRows):
+		return r.refuse(ctx, c, update, staleVersion())
+	case isFault:
+		return r.refuseForm(ctx, c, update, fault)
+	case err != nil:
 		return personv4.Result{}, fmt.Errorf("update record: %w", err)
 	}
 	r.feed.wake()
 	return personv4.Result{OK: true, Record: record}, nil
 }
 
-// replace carries out the update, or returns pgx.ErrNoRows. Of two updates of the same version only one can succeed.
+// replace carries out the update and logs it, or returns pgx.ErrNoRows. Of two updates of the same version only one can succeed.
 func (r *Register) replace(ctx context.Context, c call, update personv4.Update) (*personv4.Record, error) {
 	conn, err := r.pool.Acquire(ctx)
 	if err != nil {
@@ -89,7 +88,7 @@ func (r *Register) replace(ctx context.Context, c call, update personv4.Update) 
 	}
 	defer conn.Release()
 	if c.over == nil {
-		return r.overwrite(ctx, conn, update, c.unrestricted)
+		return r.overwrite(ctx, conn, c, update)
 	}
 	var record *personv4.Record
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
@@ -97,7 +96,7 @@ func (r *Register) replace(ctx context.Context, c call, update personv4.Update) 
 		if err != nil {
 			return err
 		}
-		record, err = r.overwrite(ctx, tx, c.over(*stored), c.unrestricted)
+		record, err = r.overwrite(ctx, tx, c, c.over(*stored))
 		return err
 	})
 	return record, err
@@ -121,10 +120,8 @@ func lock(ctx context.Context, tx queryer, update personv4.Update) (*personv4.Re
 	return p.record()
 }
 
-// overwrite judges and writes in one statement.
-func (r *Register) overwrite(
-	ctx context.Context, at queryer, update personv4.Update, unrestricted bool,
-) (*personv4.Record, error) {
+// overwrite judges, writes and logs in one statement: there is no change without its entry, and no entry without its change.
+func (r *Register) overwrite(ctx context.Context, at queryer, c call, update personv4.Update) (*personv4.Record, error) {
 	// The version is the time of the change, not of the wait for a connection or a lock before it: others believe that when its
 	// second is over, nothing more comes under it.
 	next, err := r.clock.nextVersion(update.VersionToUpdate)
@@ -138,14 +135,23 @@ func (r *Register) overwrite(
 	}
 	o := ownOf(update.Entries)
 	var protectedPopulation bool
+	access := r.accessRows([]accessEntry{c.entryOf(update, personv4.OutcomeOK, next)})[0]
 	err = at.QueryRow(ctx, `
-		update register.persons set version = $4, content = $5,
-			own_version = $4, mobile = $7, mobile_notify = $8, email = $9, email_notify = $10
-		where root = $1 and extension = $2 and version = $3
-			and not deceased and ($6 or not protected_person and not protected_population)
-		returning protected_person, protected_population`,
-		update.Person.Root, update.Person.Extension, update.VersionToUpdate, next, content, unrestricted,
-		o.mobile, o.mobileNotify, o.email, o.emailNotify,
+		with changed as (
+			update register.persons set version = $4, content = $5,
+				own_version = $4, mobile = $7, mobile_notify = $8, email = $9, email_notify = $10
+			where root = $1 and extension = $2 and version = $3
+				and not deceased and ($6 or not protected_person and not protected_population)
+			returning protected_person, protected_population
+		), logged as (
+			insert into register.access_log (`+accessColumns+`)
+			select $11::uuid, $12::timestamptz, $13::bytea, $14::text, $15::text, $16::text, $17::text, $18::text, $19::text, $20::text, $21::text,
+				$22::text, $23::text, $24::text, $25::text
+			from changed
+		)
+		select protected_person, protected_population from changed`,
+		append([]any{update.Person.Root, update.Person.Extension, update.VersionToUpdate, next, content, c.unrestricted,
+			o.mobile, o.mobileNotify, o.email, o.emailNotify}, access.values()...)...,
 	).Scan(&record.ProtectedPerson, &protectedPopulation)
 	record.ProtectedPopulation = &protectedPopulation
 	return &record, err
@@ -176,22 +182,39 @@ func (r *Register) updated(update personv4.Update, version string) personv4.Reco
 	}
 }
 
-// refuse looks whether there is a graver reason than the given one, such that another attempt is pointless.
-func (r *Register) refuse(
-	ctx context.Context, update personv4.Update, unrestricted bool, otherwise refusal,
-) (personv4.Result, error) {
-	p, err := r.find(ctx, update.Person)
+// refuse looks whether there is a graver reason than the given one, such that another attempt is pointless, and logs it.
+func (r *Register) refuse(ctx context.Context, c call, update personv4.Update, otherwise refusal) (personv4.Result, error) {
+	why, err := r.gravest(ctx, c, update.Person, otherwise)
+	if err != nil {
+		return personv4.Result{}, fmt.Errorf("explain refused update: %w", err)
+	}
+	if err := r.logReads(ctx, []accessEntry{c.entryOf(update, personv4.OutcomeError+":"+why.code, "")}); err != nil {
+		return personv4.Result{}, err
+	}
+	return why.result(), nil
+}
+
+// refuseForm answers an update with a fault, once that is logged.
+func (r *Register) refuseForm(ctx context.Context, c call, update personv4.Update, fault *rivta.Fault) (personv4.Result, error) {
+	if err := r.logReads(ctx, []accessEntry{c.entryOf(update, faultOutcome(fault), "")}); err != nil {
+		return personv4.Result{}, err
+	}
+	return personv4.Result{}, fault
+}
+
+func (r *Register) gravest(ctx context.Context, c call, person personv4.ID, otherwise refusal) (refusal, error) {
+	p, err := r.find(ctx, person)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return personUnknown().result(), nil
+		return personUnknown(), nil
 	case err != nil:
-		return personv4.Result{}, fmt.Errorf("explain refused update: %w", err)
-	case p.protected() && !unrestricted:
-		return protectedPerson().result(), nil
+		return refusal{}, err
+	case p.protected() && !c.unrestricted:
+		return protectedPerson(), nil
 	case p.deceased:
-		return personDeceased().result(), nil
+		return personDeceased(), nil
 	}
-	return otherwise.result(), nil
+	return otherwise, nil
 }
 
 func optsOut(update personv4.Update) bool { return update.OptoutPaper != nil && *update.OptoutPaper }

@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"contactsync/consent/audit"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/pgtest"
@@ -58,7 +59,7 @@ func newWorld(t *testing.T, configure func(*push.Config)) *world {
 	pool := pgtest.Migrated(t, "push", func(ctx context.Context, p *pgxpool.Pool) error {
 		return errors.Join(mockregister.Migrate(ctx, p), syncpg.Migrate(ctx, p))
 	})
-	mock, err := mockregister.New(mockregister.Config{Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: address,
+	mock, err := mockregister.New(mockregister.Config{AuditKey: audit.DevelopmentKey(), Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: address,
 		Access: mockregister.MayAll(caller)})
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +84,7 @@ func newWorld(t *testing.T, configure func(*push.Config)) *world {
 
 func newStore(t *testing.T, pool *pgxpool.Pool) *syncpg.Store {
 	t.Helper()
-	store, err := syncpg.New(syncpg.Config{Pool: pool, Source: "urn:hsaid:" + caller, Pepper: []byte("test")})
+	store, err := syncpg.New(syncpg.Config{Pool: pool, Source: "urn:hsaid:" + caller, Pepper: []byte("test"), AuditKey: audit.DevelopmentKey()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"contactsync/consent/audit"
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
@@ -67,9 +68,9 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.adapter = w.newRegister()
-	w.store, err = syncpg.New(syncpg.Config{Pool: pool, Source: "urn:hsaid:" + caller, Pepper: []byte("test")})
+	w.store, err = syncpg.New(syncpg.Config{Pool: pool, Source: "urn:hsaid:" + caller, Pepper: []byte("test"), AuditKey: audit.DevelopmentKey()})
 	w.must(err)
-	w.consent, err = consentpg.New(consentpg.Config{Pool: pool, Source: ours, Pepper: []byte("test"), Now: w.now})
+	w.consent, err = consentpg.New(consentpg.Config{Pool: pool, Source: ours, Pepper: []byte("test"), AuditKey: audit.DevelopmentKey(), Now: w.now})
 	w.must(err)
 	w.intake, err = intake.New(intake.Config{Store: w.store, Log: slog.New(slog.DiscardHandler), Now: w.now,
 		Taken: func() {}, Counted: func(string, reason.Code) {}, Lost: func(stream.Loss) {}})
@@ -90,7 +91,7 @@ func (w *world) newDesk(secret string) *support.Desk {
 
 func (w *world) newRegister() *register.PersonV4 {
 	w.t.Helper()
-	mock, err := mockregister.New(mockregister.Config{Pool: w.pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: address,
+	mock, err := mockregister.New(mockregister.Config{AuditKey: audit.DevelopmentKey(), Pool: w.pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: address,
 		Access: mockregister.MayAll(caller)})
 	w.must(err)
 	seeded, err := mock.Seed(w.t.Context(), 0)

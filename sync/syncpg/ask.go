@@ -303,20 +303,6 @@ func (l *learning) refuse(ctx context.Context, k key, share plan.Share) error {
 	return nil
 }
 
-func (l *learning) audit(ctx context.Context, action, channel, ground, outcome string, why reason.Code) error {
-	version := ""
-	if l.answer.Person != nil {
-		version = l.answer.Person.Version
-	}
-	_, err := l.tx.Exec(ctx, `
-		insert into sync.audit (at, action, person_id, channel, ground, outcome, reason, version)
-		values (now(), $1, $2, $3, $4, $5, $6, $7)`, action, l.id, channel, ground, outcome, string(why), version)
-	if err != nil {
-		return fmt.Errorf("audit: %w", err)
-	}
-	return nil
-}
-
 // keysOf are the rows of one person, in the order in which they are locked.
 func keysOf(person int64) []key {
 	keys := make([]key, len(contact.Channels))

@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"contactsync/consent/contact"
-	"contactsync/consent/event"
 	"contactsync/consent/reason"
 	"contactsync/sync/plan"
 	"contactsync/sync/push"
@@ -32,10 +31,11 @@ func (s *Store) Finish(ctx context.Context, c push.Claim, r push.Result) error {
 		if err != nil {
 			return err
 		}
-		if err := holdLease(ctx, tx, c); err != nil {
+		at, err := holdLease(ctx, tx, c)
+		if err != nil {
 			return err
 		}
-		f := &finishing{Store: s, tx: tx, claim: c, result: r, states: states, changed: map[key]plan.State{}}
+		f := &finishing{Store: s, tx: tx, at: at, claim: c, result: r, states: states, changed: map[key]plan.State{}}
 		return f.run(ctx)
 	})
 	if err != nil {
@@ -44,18 +44,19 @@ func (s *Store) Finish(ctx context.Context, c push.Claim, r push.Result) error {
 	return nil
 }
 
-func holdLease(ctx context.Context, tx pgx.Tx, c push.Claim) error {
-	var held bool
-	err := tx.QueryRow(ctx, `select true from sync.due where person_id = $1 and lease = $2 for update`, c.ID, c.Token).Scan(&held)
+// holdLease returns the transaction's time, by PostgreSQL's clock.
+func holdLease(ctx context.Context, tx pgx.Tx, c push.Claim) (at time.Time, err error) {
+	err = tx.QueryRow(ctx, `select now() from sync.due where person_id = $1 and lease = $2 for update`, c.ID, c.Token).Scan(&at)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return ErrLeaseLost
+		return at, ErrLeaseLost
 	}
-	return err
+	return at, err
 }
 
 type finishing struct {
 	*Store
 	tx       pgx.Tx
+	at       time.Time
 	claim    push.Claim
 	result   push.Result
 	states   map[key]plan.State
@@ -187,29 +188,4 @@ func (f *finishing) wait(channel contact.Channel, state plan.State) time.Duratio
 		}
 	}
 	return 0
-}
-
-// audit records each target that the claim brought to an end. It stands in the transaction of what it tells of.
-func (f *finishing) audit(ctx context.Context) error {
-	var batch pgx.Batch
-	entry := func(t plan.Target, outcome event.OutcomeKind, why reason.Code, version string) {
-		action := "register.share"
-		if t.Want.Kind == plan.Withdrawn {
-			action = "register.withdraw"
-		}
-		batch.Queue(`
-			insert into sync.audit (at, action, person_id, channel, ground, outcome, reason, version)
-			values (now(), $1, $2, $3, $4, $5, $6, $7)`,
-			action, f.claim.ID, string(t.Channel), t.Want.EventID, string(outcome), string(why), version)
-	}
-	for _, s := range f.result.Settled {
-		entry(s.Target, s.Outcome, s.Reason, s.Version)
-	}
-	for _, p := range f.result.Parked {
-		entry(p.Target, event.Parked, p.Reason, "")
-	}
-	if err := f.tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return fmt.Errorf("audit: %w", err)
-	}
-	return nil
 }

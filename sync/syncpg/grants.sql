@@ -1,13 +1,20 @@
 -- Who may do what here. Run after every migration; before it, everything is taken back. The portal has no business here.
-grant usage on schema sync to contactsync_worker, contactsync_support;
-grant select on sync.schema_version to contactsync_worker, contactsync_support;
+grant usage on schema sync to contactsync_worker, contactsync_support, contactsync_auditor;
+grant select on sync.schema_version to contactsync_worker, contactsync_support, contactsync_auditor;
 
 grant select, insert, update on sync.person, sync.channel, sync.partition to contactsync_worker;
 grant select, insert, update, delete on sync.due, sync.ask to contactsync_worker;
 grant select, insert on sync.refused to contactsync_worker;
 grant select, insert, delete on sync.outbox to contactsync_worker;
-grant insert on sync.audit to contactsync_worker; -- nobody reads, changes or deletes it
 grant usage on sequence sync.lease, sync.outbox_id to contactsync_worker;
 
 -- Support looks, and changes nothing: what it decides goes through the schema consent, and Kafka.
 grant select on sync.person, sync.channel, sync.due, sync.refused to contactsync_support;
+
+-- Nobody changes or deletes what is in the audit. Whoever seals it sees places and MACs only.
+grant insert on sync.audit to contactsync_worker;
+grant select (id, at, era, tx, mac) on sync.audit to contactsync_worker;
+grant select, insert on sync.audit_link to contactsync_worker;
+grant select, insert, update (number, hash) on sync.audit_head to contactsync_worker;
+grant select on sync.audit, sync.audit_link, sync.audit_head to contactsync_auditor;
+grant select (person_id, root, extension, primary_id) on sync.person to contactsync_auditor; -- whom an entry is about

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"contactsync/consent/audit"
 	"contactsync/consent/stream"
 )
 
@@ -27,6 +28,8 @@ type Config struct {
 	Source string
 	// Pepper keys the pseudonyms that are the outcomes' Kafka keys.
 	Pepper []byte
+	// AuditKey makes the MACs of the audit.
+	AuditKey audit.Key
 	// Lease is how long a claimed person belongs to its claimer (10 s if zero). A dead worker's persons wait for so long.
 	Lease time.Duration
 	// ParkedRetry is how often a withdrawal that the register refused is tried again (15 min if zero).
@@ -38,8 +41,8 @@ type Store struct{ Config }
 
 // New returns a store on a migrated database.
 func New(c Config) (*Store, error) {
-	if c.Pool == nil || c.Source == "" || len(c.Pepper) == 0 {
-		return nil, errors.New("syncpg: Pool, Source and Pepper are required")
+	if c.Pool == nil || c.Source == "" || len(c.Pepper) == 0 || c.AuditKey.IsZero() {
+		return nil, errors.New("syncpg: Pool, Source, Pepper and AuditKey are required")
 	}
 	if c.Lease == 0 {
 		c.Lease = 10 * time.Second

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"contactsync/consent/audit"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/pgtest"
@@ -48,7 +49,7 @@ func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{t: t, pool: pgtest.Migrated(t, "sync", syncpg.Migrate), clock: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), counted: map[string]int{}}
 	var err error
-	if d.store, err = syncpg.New(syncpg.Config{Pool: d.pool, Source: "urn:hsaid:SE2321000016-CSW1", Pepper: []byte("test")}); err != nil {
+	if d.store, err = syncpg.New(syncpg.Config{Pool: d.pool, Source: "urn:hsaid:SE2321000016-CSW1", Pepper: []byte("test"), AuditKey: audit.DevelopmentKey()}); err != nil {
 		t.Fatal(err)
 	}
 	d.intake, err = intake.New(intake.Config{Store: d.store, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return d.clock },
@@ -57,7 +58,16 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	d.assigned(0)
+	t.Cleanup(d.auditIsSound)
 	return d
+}
+
+// auditIsSound verifies the MACs of all that a test has led to.
+func (d *desk) auditIsSound() {
+	r, err := audit.Verify(context.Background(), d.pool, syncpg.AuditLog(), audit.Check{Key: audit.DevelopmentKey()}) // the test's own context has ended
+	if err != nil || r.Fault != nil || r.Unsigned != 0 {
+		d.t.Errorf("%d entries, %d without a MAC, %v, %v", r.Unsealed, r.Unsigned, r.Fault, err)
+	}
 }
 
 func (d *desk) assigned(highWatermark int64) []int64 {

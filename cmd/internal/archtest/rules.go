@@ -32,7 +32,7 @@ func projectRules() rules {
 			},
 			"sync": {"plan", "intake", "push", "register", "reconcile", "syncpg", "support", "desk"},
 			"cmd": {
-				"internal/run", "internal/config", "internal/database", "internal/devstack", "internal/worker", "internal/messenger", "internal/bench",
+				"internal/run", "internal/config", "internal/database", "internal/devstack", "internal/auditing", "internal/worker", "internal/messenger", "internal/bench",
 				"contactsync", "internal/archtest", "internal/e2e",
 			},
 		},

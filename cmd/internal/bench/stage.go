@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"contactsync/cmd/internal/run"
+	"contactsync/consent/audit"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/stream"
@@ -31,6 +32,7 @@ type stage struct {
 	database  string
 	pool      *pgxpool.Pool // the register's
 	records   *mockregister.Register
+	sealer    *audit.Sealer
 	publisher *stream.Publisher
 
 	url      string // of the register
@@ -91,9 +93,14 @@ func (s *stage) newDatabase(ctx context.Context) error {
 		return err
 	}
 	s.records, err = mockregister.New(mockregister.Config{
-		Pool: s.pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: logicalAddress,
+		AuditKey: audit.DevelopmentKey(),
+		Pool:     s.pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: logicalAddress,
 		Access: mockregister.MayAll(workerHSAID),
 	})
+	if err != nil {
+		return err
+	}
+	s.sealer, err = audit.NewSealer(audit.SealerConfig{Pool: s.pool, Log: mockregister.AccessLog(), Key: audit.DevelopmentKey(), Now: time.Now, Logger: s.cfg.Log})
 	return err
 }
 
@@ -147,6 +154,7 @@ func (s *stage) start(ctx context.Context, listener net.Listener) {
 	s.services.Go(func() error {
 		return run.Serve(ctx, run.Server{Name: "register", Listener: listener, Handler: s.calls, TLS: s.server, Log: s.cfg.Log})
 	})
+	s.services.Go(func() error { s.sealer.Run(ctx); return nil }) // as the service does
 	s.services.Go(func() error {
 		return stream.Consume(ctx, stream.ConsumeConfig{Config: s.kafka, Group: groupOutcomes, Topic: event.TopicOutcomes, Log: s.cfg.Log}, s.outcomes)
 	})

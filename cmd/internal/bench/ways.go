@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"contactsync/cmd/internal/worker"
+	"contactsync/consent/audit"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/contracts/personv4"
@@ -37,7 +38,8 @@ func work(ctx context.Context, s *stage) error {
 	}
 	defer pool.Close()
 	w, err := worker.New(worker.Config{
-		Kafka: s.kafka, Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + workerHSAID,
+		AuditKey: audit.DevelopmentKey(),
+		Kafka:    s.kafka, Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + workerHSAID,
 		RegisterURL: s.url, LogicalAddress: logicalAddress, TLS: s.client, Codes: register.DefaultCodes(), Now: time.Now,
 		Log: s.cfg.Log, Metrics: prometheus.NewRegistry(),
 	})

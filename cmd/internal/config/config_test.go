@@ -32,7 +32,7 @@ func complete(t *testing.T) map[string]string {
 	}
 	return map[string]string{
 		"POSTGRES_URL": "postgres://contactsync_worker@db.example:5432/contactsync", "POSTGRES_PASSWORD_FILE": file("password", []byte("secret\n")),
-		"KAFKA_BROKERS": "one.example:9092,two.example:9092", "HSA_ID": "SE2321000016-CSW1", "PEPPER": strings.Repeat("p", 32),
+		"KAFKA_BROKERS": "one.example:9092,two.example:9092", "HSA_ID": "SE2321000016-CSW1", "PEPPER": strings.Repeat("p", 32), "AUDIT_KEY": strings.Repeat("a", 32),
 		"REGISTER_URL": "https://register.example", "REGISTER_CA_FILE": file("ca", ca.CertPEM()),
 		"REGISTER_CERT_FILE": file("cert", cert), "REGISTER_KEY_FILE": file("key", key),
 		"PORTAL_LISTEN": "127.0.0.1:8080", "PORTAL_KEY": strings.Repeat("k", 32), "PORTAL_PERSONS": "[]",
@@ -87,6 +87,9 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		{"worker", "POSTGRES_PASSWORD", "x", "given twice"},
 		{"worker", "POSTGRES_PASSWORD_FILE", "/does/not/exist", "cannot be read from its file"},
 		{"worker", "PEPPER", "short", "shorter than 32"},
+		{"worker", "AUDIT_KEY", "short", "shorter than 32"},
+		{"register", "AUDIT_KEY", "", "is missing"},
+		{"audit", "AUDIT_KEY", "", "is missing"},
 		{"worker", "HSA_ID", "", "is missing"},
 		{"worker", "REGISTER_URL", "http://register.example", "https://"},
 		{"worker", "REGISTER_CERT_FILE", "/dev/null", "is missing"},
@@ -164,7 +167,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	for _, service := range config.Services() {
 		settings, _ := config.Of(service, environ(env))
 		for _, s := range settings {
-			for _, secret := range []string{"secret", env["PEPPER"], env["PORTAL_KEY"], string(key)[30:60]} {
+			for _, secret := range []string{"secret", env["PEPPER"], env["AUDIT_KEY"], env["PORTAL_KEY"], string(key)[30:60]} {
 				if strings.Contains(s.Value, secret) {
 					t.Errorf("%s shows %s", service, s.Name)
 				}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"contactsync/consent/audit"
 	"contactsync/consent/pgschema"
 	"contactsync/consent/stream"
 )
@@ -23,6 +24,7 @@ func ReadMigrate(r *Reader) Migrate {
 	for _, v := range []struct{ name, role string }{
 		{"PORTAL_DB_PASSWORD", pgschema.RolePortal}, {"WORKER_DB_PASSWORD", pgschema.RoleWorker},
 		{"SUPPORT_DB_PASSWORD", pgschema.RoleSupport}, {"REGISTER_DB_PASSWORD", pgschema.RoleRegister},
+		{"AUDITOR_DB_PASSWORD", pgschema.RoleAuditor},
 	} {
 		password := r.Text(Variable{Name: v.name, Optional: true, Secret: true,
 			Meaning: "lets " + v.role + " log in with this password; without it, make a login role of your own a member of it"})
@@ -38,6 +40,7 @@ type Support struct {
 	Postgres *pgxpool.Config
 	Source   string
 	Pepper   []byte
+	AuditKey audit.Key
 	Register RegisterClient
 }
 
@@ -45,6 +48,7 @@ type Support struct {
 func ReadSupport(r *Reader) Support {
 	s := Support{Postgres: readPostgres(r, pgschema.RoleSupport), Register: readRegisterClient(r)}
 	s.Source, s.Pepper = readIdentity(r)
+	s.AuditKey = readAuditKey(r)
 	if s.Postgres != nil && s.Postgres.ConnConfig.Password == "" {
 		r.Faultf(Variable{Name: "POSTGRES_PASSWORD"}, "is missing: the secret of confirmation tokens is made from it")
 	}
@@ -62,6 +66,17 @@ func ReadAccess(r *Reader) Access {
 	return Access{Postgres: readPostgres(r, "the owner"), LogicalAddress: readLogicalAddress(r)}
 }
 
+// Audit is what the commands of `audit` read where no --data names a dev.
+type Audit struct {
+	Postgres *pgxpool.Config
+	Key      audit.Key
+}
+
+// ReadAudit reads the variables of `audit`; the reader has the faults.
+func ReadAudit(r *Reader) Audit {
+	return Audit{Postgres: readPostgres(r, pgschema.RoleAuditor), Key: readAuditKey(r)}
+}
+
 // ReadTopics reads the variables of `topics`; the reader has the faults.
 func ReadTopics(r *Reader) stream.Config { return readKafka(r) }
 
@@ -75,6 +90,7 @@ func readers() map[string]func(*Reader) {
 		"topics":   func(r *Reader) { ReadTopics(r) },
 		"support":  func(r *Reader) { ReadSupport(r) },
 		"access":   func(r *Reader) { ReadAccess(r) },
+		"audit":    func(r *Reader) { ReadAudit(r) },
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"contactsync/consent/audit"
 	"contactsync/consent/contact"
 	"contactsync/consent/portal"
 	"contactsync/consent/stream"
@@ -137,6 +138,17 @@ func readIdentity(r *Reader) (source string, pepper []byte) {
 	return "urn:hsaid:" + hsaID, []byte(text)
 }
 
+func readAuditKey(r *Reader) audit.Key {
+	v := Variable{Name: "AUDIT_KEY", Secret: true,
+		Meaning: "at least 32 characters, the same everywhere and for as long as the logs are kept: makes changes of the audit logs show"}
+	text := r.Text(v)
+	key, err := audit.NewKey(text)
+	if text != "" && err != nil {
+		r.Faultf(v, "is shorter than 32 characters")
+	}
+	return key
+}
+
 // RegisterClient is how the register is reached.
 type RegisterClient struct {
 	URL            string
@@ -191,6 +203,7 @@ type Worker struct {
 	Session       time.Duration
 	Source        string
 	Pepper        []byte
+	AuditKey      audit.Key
 	Register      RegisterClient
 	ReadLag       time.Duration
 	VersionSettle time.Duration
@@ -203,6 +216,7 @@ type Worker struct {
 func ReadWorker(r *Reader) Worker {
 	w := Worker{Common: readCommon(r, "contactsync_worker"), Kafka: readKafka(r), Register: readRegisterClient(r)}
 	w.Source, w.Pepper = readIdentity(r)
+	w.AuditKey = readAuditKey(r)
 	w.Session = r.Duration(Variable{Name: "KAFKA_SESSION_TIMEOUT", Default: "10s", Meaning: "how long a killed worker keeps its partitions"}, 6*time.Second, time.Minute)
 	w.ReadLag = r.Duration(Variable{Name: "REGISTER_READ_LAG", Default: "3s", Meaning: "how late a write may show in the register's reads"}, 0, time.Minute)
 	w.VersionSettle = r.Duration(Variable{Name: "REGISTER_VERSION_SETTLE", Default: "2s",
@@ -224,6 +238,7 @@ type Portal struct {
 	Kafka    stream.Config
 	Source   string
 	Pepper   []byte
+	AuditKey audit.Key
 	Register RegisterClient
 	Key      []byte
 	Secure   bool
@@ -234,6 +249,7 @@ type Portal struct {
 func ReadPortal(r *Reader) Portal {
 	p := Portal{Common: readCommon(r, "contactsync_portal"), Kafka: readKafka(r), Register: readRegisterClient(r)}
 	p.Source, p.Pepper = readIdentity(r)
+	p.AuditKey = readAuditKey(r)
 	p.Listen = r.Address(Variable{Name: "PORTAL_LISTEN", Meaning: "host:port of the residents' pages, plain HTTP behind a proxy that speaks TLS"})
 	key := Variable{Name: "PORTAL_KEY", Secret: true, Meaning: "at least 32 characters, the same over restarts and instances: seals the forms"}
 	p.Key = []byte(r.Text(key))
@@ -278,6 +294,7 @@ type Register struct {
 	Off            []contracts.Contract
 	Kafka          stream.Config // without brokers: signals of changes are not published
 	Pepper         []byte        // of the pseudonyms, where they are
+	AuditKey       audit.Key
 }
 
 // ReadRegister reads the mock register's variables; the reader has the faults.
@@ -290,6 +307,7 @@ func ReadRegister(r *Reader) Register {
 	c.TLS.Certificates = r.certificate(Variable{Name: "REGISTER_SERVER_CERT", Meaning: "the register's certificate (PEM), with its chain"},
 		Variable{Name: "REGISTER_SERVER_KEY", Secret: true, Meaning: "the key (PEM) of the register's certificate"})
 	c.TLS.ClientCAs = r.authorities(Variable{Name: "REGISTER_CLIENT_CA", Meaning: "certificates (PEM) of the authorities that callers' certificates are from"})
+	c.AuditKey = readAuditKey(r)
 	c.WholeSeconds = r.Choice(Variable{Name: "REGISTER_VERSIONS", Default: "unique",
 		Meaning: "unique: none is given twice; seconds: two writes within a second may share one, as at the national service"}, "unique", "seconds") == "seconds"
 	c.Off = readOff(r)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"contactsync/consent/audit"
 	"contactsync/consent/consentpg"
 	"contactsync/consent/pgschema"
 	"contactsync/contracts/mockregister"
@@ -26,8 +27,13 @@ func Schemas() []pgschema.Schema {
 	return []pgschema.Schema{consentpg.Schema(), syncpg.Schema(), mockregister.Schema()}
 }
 
-// Migrate brings every schema up to date, with roles and grants, and lets the roles that have a password log in. The pool is
-// its owner's.
+// AuditLogs are all of them.
+func AuditLogs() []audit.Log {
+	return []audit.Log{mockregister.AccessLog(), consentpg.AuditLog(), syncpg.AuditLog()}
+}
+
+// Migrate brings every schema up to date, with roles and grants, lets the roles that have a password log in, and makes the audit logs
+// go on where the database was restored from a dump. The pool is its owner's.
 func Migrate(ctx context.Context, pool *pgxpool.Pool, passwords map[string]string) error {
 	for _, schema := range Schemas() {
 		if err := schema.Up(ctx, pool); err != nil {
@@ -39,13 +45,19 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool, passwords map[string]strin
 			return err
 		}
 	}
+	for _, log := range AuditLogs() {
+		if _, err := log.RenewEra(ctx, pool); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // Seed fills the mock register with the invented test persons, unless it has some already, and lists them. The pool is the
 // owner's: the register itself may make nobody.
 func Seed(ctx context.Context, pool *pgxpool.Pool, generated int) ([]mockregister.TestPerson, error) {
-	r, err := mockregister.New(mockregister.Config{Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: "seed"})
+	r, err := mockregister.New(mockregister.Config{Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: "seed",
+		AuditKey: audit.DevelopmentKey()}) // whoever seeds is asked nothing, and so logs nothing
 	if err != nil {
 		return nil, err
 	}

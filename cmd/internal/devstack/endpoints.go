@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"contactsync/consent/audit"
 )
 
 // EndpointsFile and PersonsFile lie in the data folder and are written before dev says it is ready.
@@ -26,6 +28,30 @@ type Endpoints struct {
 	Kafka         string `json:"kafka"`         // host:port
 	Postgres      string `json:"postgres"`      // URL of the owner, with the password
 }
+
+// auditKeyFile lies in the data folder.
+const auditKeyFile = "audit-key"
+
+// AuditKey is the key of the audit logs, the same over restarts.
+func (f *Folder) AuditKey() (audit.Key, error) {
+	text, err := f.secret(auditKeyFile)
+	if err != nil {
+		return audit.Key{}, err
+	}
+	return devAuditKey(text)
+}
+
+// ReadAuditKey reads the key of the stack on a data folder.
+func ReadAuditKey(dir string) (audit.Key, error) {
+	text, err := os.ReadFile(filepath.Join(dir, auditKeyFile))
+	if err != nil {
+		return audit.Key{}, err
+	}
+	return devAuditKey(string(text))
+}
+
+// devAuditKey: what a folder keeps as a secret has 128 bits, in fewer characters than a key has.
+func devAuditKey(text string) (audit.Key, error) { return audit.NewKey("contactsync dev " + text) }
 
 // PostgresAs is the URL of a role, which has the owner's password here.
 func (e Endpoints) PostgresAs(role string) (string, error) {

@@ -26,6 +26,9 @@ import (
 // rolePassword is every role's: the cluster goes with the test.
 const rolePassword = "a password for the test only"
 
+// auditKey is that of all services.
+const auditKey = "an audit key of 32 characters or more, for the test only"
+
 // Fleet is the services as processes of their own on PostgreSQL and Apache Kafka, with links between them that can be cut. Not on
 // the in-process broker: that one keeps a member of a group for ever whose connection broke while it was joining.
 type Fleet struct {
@@ -129,7 +132,7 @@ func (f *Fleet) migrate(persons int) {
 	file := filepath.Join(f.Dir, devstack.PersonsFile)
 	cmd := exec.Command(Binary(f.t), "migrate", "--test-persons", strconv.Itoa(persons), "--persons-file", file)
 	cmd.Env = f.ownerEnv()
-	for _, role := range []string{"PORTAL", "WORKER", "SUPPORT", "REGISTER"} {
+	for _, role := range []string{"PORTAL", "WORKER", "SUPPORT", "REGISTER", "AUDITOR"} {
 		cmd.Env = append(cmd.Env, "CONTACTSYNC_"+role+"_DB_PASSWORD="+rolePassword)
 	}
 	if output, err := cmd.CombinedOutput(); err != nil {
@@ -301,12 +304,13 @@ func (f *Fleet) registerEnv() []string {
 		"CONTACTSYNC_REGISTER_LISTEN="+local(f.registerPort),
 		"CONTACTSYNC_REGISTER_ADMIN_LISTEN="+strings.TrimPrefix(f.Admin, "http://"),
 		"CONTACTSYNC_REGISTER_SERVER_CERT_FILE="+f.tls("register"), "CONTACTSYNC_REGISTER_SERVER_KEY_FILE="+f.tls("register-key"),
-		"CONTACTSYNC_REGISTER_CLIENT_CA_FILE="+f.tls("ca"))
+		"CONTACTSYNC_REGISTER_CLIENT_CA_FILE="+f.tls("ca"), "CONTACTSYNC_AUDIT_KEY="+auditKey)
 }
 
 func (f *Fleet) clientEnv(certificate, hsaID string) []string {
 	return []string{
 		"CONTACTSYNC_KAFKA_BROKERS=" + f.At.Kafka, "CONTACTSYNC_HSA_ID=" + hsaID, "CONTACTSYNC_PEPPER=" + event.DevelopmentPepper,
+		"CONTACTSYNC_AUDIT_KEY=" + auditKey,
 		"CONTACTSYNC_REGISTER_URL=https://" + f.Links["worker-register"].Address(), "CONTACTSYNC_REGISTER_CA_FILE=" + f.tls("ca"),
 		"CONTACTSYNC_REGISTER_CERT_FILE=" + f.tls(certificate), "CONTACTSYNC_REGISTER_KEY_FILE=" + f.tls(certificate+"-key"),
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"contactsync/cmd/internal/devstack"
+	"contactsync/consent/audit"
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
@@ -69,7 +70,7 @@ func (s *scene) consent() *consentpg.Store {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(pool.Close)
-	store, err := consentpg.New(consentpg.Config{Pool: pool, Source: "urn:hsaid:" + devstack.PortalHSAID,
+	store, err := consentpg.New(consentpg.Config{Pool: pool, AuditKey: audit.DevelopmentKey(), Source: "urn:hsaid:" + devstack.PortalHSAID,
 		Pepper: []byte(event.DevelopmentPepper), Now: time.Now})
 	if err != nil {
 		s.t.Fatal(err)

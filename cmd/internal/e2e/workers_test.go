@@ -16,6 +16,7 @@ import (
 
 	"contactsync/cmd/internal/devstack"
 	"contactsync/cmd/internal/worker"
+	"contactsync/consent/audit"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
@@ -54,7 +55,8 @@ func (c *crash) secondWorker() (stop func()) {
 	}
 	certificate := clientOf(c.t, c.dir, devstack.WorkerCertificate).Transport
 	w, err := worker.New(worker.Config{
-		Kafka: stream.Config{Brokers: []string{c.at.Kafka}}, Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:SE2321000016-CSW2",
+		AuditKey: audit.DevelopmentKey(),
+		Kafka:    stream.Config{Brokers: []string{c.at.Kafka}}, Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:SE2321000016-CSW2",
 		RegisterURL: c.at.Register, LogicalAddress: "SE165565594230-1000", TLS: certificate.(*http.Transport).TLSClientConfig,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Metrics: prometheus.NewRegistry(), Codes: register.DefaultCodes(), Now: time.Now,
 	})

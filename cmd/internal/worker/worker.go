@@ -16,6 +16,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"contactsync/cmd/internal/auditing"
+	"contactsync/consent/audit"
 	"contactsync/consent/contact"
 	"contactsync/consent/eservice"
 	"contactsync/consent/event"
@@ -35,6 +37,7 @@ type Config struct {
 	Kafka          stream.Config
 	Pool           *pgxpool.Pool // on a database with the schema "sync"
 	Pepper         []byte        // of the pseudonyms
+	AuditKey       audit.Key     // of the audit's MACs
 	Source         string        // this worker in its outcomes, urn:hsaid:…
 	RegisterURL    string        // https://host:port
 	LogicalAddress string        // of the register
@@ -60,6 +63,7 @@ type Worker struct {
 	pusher    *push.Pusher
 	asker     *push.Asker
 	relay     *outbox.Relay
+	sealer    *audit.Sealer
 	publisher *stream.Publisher
 }
 
@@ -69,11 +73,15 @@ func New(c Config) (_ *Worker, err error) {
 		return nil, errors.New("worker: Log, Metrics, TLS and Now are required")
 	}
 	w := &Worker{Config: c}
-	store, err := syncpg.New(syncpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper, Lease: c.Lease})
+	store, err := syncpg.New(syncpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey, Lease: c.Lease})
 	if err != nil {
 		return nil, err
 	}
 	m, err := newMetrics(c.Metrics, store)
+	if err != nil {
+		return nil, err
+	}
+	w.sealer, err = auditing.NewSealer(auditing.SealerConfig{Pool: c.Pool, Log: syncpg.AuditLog(), Key: c.AuditKey, Logger: c.Log, Metrics: c.Metrics})
 	if err != nil {
 		return nil, err
 	}
@@ -144,17 +152,19 @@ func (w *Worker) Check(context.Context) error {
 }
 
 // Run works until ctx ends: intake stops first, then the pushes under way end, then what they said is still published for a
-// moment. It returns when everything has stopped; the error is one that no waiting would mend.
+// moment and the audit sealed. It returns when everything has stopped; the error is one that no waiting would mend.
 func (w *Worker) Run(ctx context.Context) error {
 	relaying, stopRelay := context.WithCancel(context.WithoutCancel(ctx))
 	var relay, rest sync.WaitGroup
 	relay.Go(func() { w.relay.Run(relaying) })
 	rest.Go(func() { w.pusher.Run(ctx) })
 	rest.Go(func() { w.asker.Run(ctx) })
+	rest.Go(func() { w.sealer.Run(ctx) })
 	err := stream.Consume(ctx, stream.ConsumeConfig{Config: w.Kafka, Group: Group,
 		Topic: event.TopicDecisions, Log: w.Log, SessionTimeout: w.Session, Healthy: w.Pool.Ping}, w.intake)
 	rest.Wait()
 	stopRelay()
 	relay.Wait()
+	auditing.Last(ctx, w.sealer)
 	return errors.Join(err, w.publisher.Close())
 }

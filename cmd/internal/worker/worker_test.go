@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"contactsync/cmd/internal/worker"
+	"contactsync/consent/audit"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/kafkatest"
@@ -53,7 +54,7 @@ func newWorld(t *testing.T, c stream.Config) *world {
 	pool := pgtest.Migrated(t, "worker", func(ctx context.Context, p *pgxpool.Pool) error {
 		return errors.Join(mockregister.Migrate(ctx, p), syncpg.Migrate(ctx, p))
 	})
-	mock, err := mockregister.New(mockregister.Config{Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: address,
+	mock, err := mockregister.New(mockregister.Config{AuditKey: audit.DevelopmentKey(), Pool: pool, Now: time.Now, Log: slog.New(slog.DiscardHandler), LogicalAddress: address,
 		Access: mockregister.MayAll(caller)})
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +90,7 @@ func (w *world) startsWith(t *testing.T, log *slog.Logger, metrics *prometheus.R
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, err := worker.New(worker.Config{Kafka: w.kafka, Pool: w.pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + caller,
+	one, err := worker.New(worker.Config{Kafka: w.kafka, Pool: w.pool, Pepper: []byte(event.DevelopmentPepper), AuditKey: audit.DevelopmentKey(), Source: "urn:hsaid:" + caller,
 		RegisterURL: w.served.URL, LogicalAddress: address, TLS: config, Codes: register.DefaultCodes(), Now: time.Now,
 		Log: log, Metrics: metrics})
 	if err != nil {

@@ -1,0 +1,134 @@
+package mockregister
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// maxCommit bounds the rows of one statement, unless a single call has more.
+	maxCommit = 4000
+	// maxWaiting bounds the rows that wait to be written: what comes beyond is refused.
+	maxWaiting = 50_000
+	// commitTimeout bounds one statement. It is nobody's request in particular that it serves.
+	commitTimeout = 5 * time.Second
+)
+
+// errLogBusy says that more is to be logged than can be written.
+var errLogBusy = errors.New("too much waits to be written")
+
+// groupCommit writes the entries of many calls in one statement: while one is on its way to the disk, the next ones gather. So a
+// call waits for two at the most, and the disk is synced some hundred times a second however many calls there are.
+//
+// A goroutine runs while there is something to write, and only then.
+type groupCommit struct {
+	insert func(context.Context, accessRows) error // one statement, durable when it returns
+
+	mu      sync.Mutex
+	waiting []*waitingRows
+	rows    int // waiting
+	writing bool
+	ended   []chan struct{} // closed when nothing is left to write
+}
+
+// waitingRows are the rows of one call.
+type waitingRows struct {
+	accessRows
+	ctx  context.Context // of the call, for its values
+	done chan error      // has room for the one answer
+}
+
+// commit returns when the rows are durable. If ctx ends before, they may be written all the same.
+func (g *groupCommit) commit(ctx context.Context, rows accessRows) error {
+	w := &waitingRows{rows, ctx, make(chan error, 1)}
+	if err := g.enqueue(w); err != nil {
+		return err
+	}
+	select {
+	case err := <-w.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g *groupCommit) enqueue(w *waitingRows) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.rows > 0 && g.rows+len(w.accessRows) > maxWaiting {
+		return errLogBusy
+	}
+	g.waiting, g.rows = append(g.waiting, w), g.rows+len(w.accessRows)
+	if !g.writing {
+		g.writing = true
+		go g.write()
+	}
+	return nil
+}
+
+// write goes on until nothing waits.
+func (g *groupCommit) write() {
+	for {
+		calls := g.next()
+		if len(calls) == 0 {
+			return
+		}
+		err := g.insertAll(calls)
+		for _, w := range calls {
+			w.done <- err
+		}
+	}
+}
+
+// next takes whole calls, the oldest first.
+func (g *groupCommit) next() []*waitingRows {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n, rows := 0, 0
+	for n < len(g.waiting) && (n == 0 || rows+len(g.waiting[n].accessRows) <= maxCommit) {
+		rows += len(g.waiting[n].accessRows)
+		n++
+	}
+	calls := g.waiting[:n:n]
+	g.waiting, g.rows = g.waiting[n:], g.rows-rows
+	if len(g.waiting) == 0 {
+		g.waiting = nil
+	}
+	if g.writing = n > 0; !g.writing {
+		for _, ended := range g.ended {
+			close(ended)
+		}
+		g.ended = nil
+	}
+	return calls
+}
+
+func (g *groupCommit) insertAll(calls []*waitingRows) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(calls[0].ctx), commitTimeout)
+	defer cancel()
+	var rows accessRows
+	for _, w := range calls {
+		rows = append(rows, w.accessRows...)
+	}
+	return g.insert(ctx, rows)
+}
+
+// wait returns when nothing is being written, or ctx ends.
+func (g *groupCommit) wait(ctx context.Context) error {
+	g.mu.Lock()
+	if !g.writing {
+		g.mu.Unlock()
+		return nil
+	}
+	ended := make(chan struct{})
+	g.ended = append(g.ended, ended)
+	g.mu.Unlock()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
