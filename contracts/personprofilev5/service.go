@@ -50,7 +50,7 @@ func Endpoints(service Service, config HandlerConfig) []*rivta.Endpoint {
 	for _, unrestricted := range []bool{false, true} {
 		op := Operation(unrestricted)
 		all = append(all, &rivta.Endpoint{Operation: op, LogicalAddress: config.LogicalAddress, Authorizer: config.Authorizer,
-			Answer: server{service, unrestricted}.persons, Document: documents{op}.find, Observe: config.Observe,
+			Answer: server{service, unrestricted}.persons, Document: documents(op).Find, Observe: config.Observe,
 			NewLogID: config.NewLogID})
 	}
 	return all

@@ -107,9 +107,9 @@ func servedSchema(t *testing.T, twin bool) string {
 
 func writeSchemas(t *testing.T, twin bool, address func(string) string) string {
 	t.Helper()
-	dir, d := t.TempDir(), documents{Operation(twin)}
-	for _, name := range []string{coreFile, d.responderFile()} {
-		text, ok := d.find(name, address)
+	dir, d := t.TempDir(), documents(Operation(twin))
+	for _, name := range []string{coreFile, d.ResponderFile()} {
+		text, ok := d.Find(name, address)
 		if !ok {
 			t.Fatalf("no document %s", name)
 		}
@@ -117,7 +117,7 @@ func writeSchemas(t *testing.T, twin bool, address func(string) string) string {
 			t.Fatal(err)
 		}
 	}
-	return filepath.Join(dir, d.responderFile())
+	return filepath.Join(dir, d.ResponderFile())
 }
 
 // TestAllJudgeAlike holds three judges against each row of judged_profile.csv: our decoder, the schema we serve, and the official
@@ -201,7 +201,7 @@ func judge(document string, twin bool) error {
 // TestServedDocumentsSayTheSame compares WSDL and core schema with the official ones, declaration by declaration.
 func TestServedDocumentsSayTheSame(t *testing.T) {
 	t.Parallel()
-	d := documents{Operation(false)}
+	d := documents(Operation(false))
 	address := func(string) string { return "" }
 	official := func(path ...string) []byte {
 		text, err := os.ReadFile(wiretest.Official(t, path...))
@@ -210,12 +210,12 @@ func TestServedDocumentsSayTheSame(t *testing.T) {
 		}
 		return text
 	}
-	ours, _ := d.find("", address)
+	ours, _ := d.Find("", address)
 	theirs := official("interactions", "GetPersonsForProfileInteraction", "GetPersonsForProfileInteraction_5.0_RIVTABP21.wsdl")
 	if diff := cmp.Diff(wiretest.Outline(t, theirs), wiretest.Outline(t, ours)); diff != "" {
 		t.Errorf("WSDL (-official +ours):\n%s", diff)
 	}
-	ours, _ = d.find(coreFile, address)
+	ours, _ = d.Find(coreFile, address)
 	have, want := byType(wiretest.Outline(t, ours)), byType(wiretest.Outline(t, official("core_components", coreFile)))
 	for name, declaration := range have {
 		if diff := cmp.Diff(want[name], declaration); diff != "" {

@@ -191,8 +191,8 @@ func xmllint(t *testing.T, schema string, files []string) map[string]bool {
 func servedSchemas(t *testing.T, twin bool) map[string]string {
 	t.Helper()
 	dir := t.TempDir()
-	write := func(d documents, name string) string {
-		text, ok := d.find(name, func(file string) string { return file })
+	write := func(d rivta.Documents, name string) string {
+		text, ok := d.Find(name, func(file string) string { return file })
 		if !ok {
 			t.Fatalf("no document %s", name)
 		}
@@ -202,9 +202,9 @@ func servedSchemas(t *testing.T, twin bool) map[string]string {
 		}
 		return path
 	}
-	get, update := documents{GetOperation(twin)}, documents{UpdateOperation(twin)}
+	get, update := documents(GetOperation(twin)), documents(UpdateOperation(twin))
 	write(get, coreFile)
-	return map[string]string{"get": write(get, get.responderFile()), "update": write(update, update.responderFile())}
+	return map[string]string{"get": write(get, get.ResponderFile()), "update": write(update, update.ResponderFile())}
 }
 
 // FuzzDecode feeds any text to all four decoders. What one accepts must survive being written and read again.

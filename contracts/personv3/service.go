@@ -57,7 +57,7 @@ func Endpoints(service Service, config personv4.HandlerConfig) []*rivta.Endpoint
 
 func endpoint(config personv4.HandlerConfig, op rivta.Operation, answer answerFunc) *rivta.Endpoint {
 	return &rivta.Endpoint{Operation: op, LogicalAddress: config.LogicalAddress, Authorizer: config.Authorizer,
-		Answer: answer, Document: documents{op}.find, Observe: config.Observe, NewLogID: config.NewLogID}
+		Answer: answer, Document: documents(op).Find, Observe: config.Observe, NewLogID: config.NewLogID}
 }
 
 type answerFunc = func(context.Context, rivta.Caller, rivta.Element) (rivta.Reply, error)

@@ -206,8 +206,8 @@ func officialSchemas(t *testing.T, twin bool) map[string]string {
 func writeSchemas(t *testing.T, twin bool, address func(string) string) map[string]string {
 	t.Helper()
 	dir := t.TempDir()
-	write := func(d documents, name string) string {
-		text, ok := d.find(name, address)
+	write := func(d rivta.Documents, name string) string {
+		text, ok := d.Find(name, address)
 		if !ok {
 			t.Fatalf("no document %s", name)
 		}
@@ -217,7 +217,7 @@ func writeSchemas(t *testing.T, twin bool, address func(string) string) map[stri
 		}
 		return path
 	}
-	get, update := documents{GetOperation(twin)}, documents{UpdateOperation(twin)}
+	get, update := documents(GetOperation(twin)), documents(UpdateOperation(twin))
 	write(get, coreFile)
-	return map[string]string{"get": write(get, get.responderFile()), "update": write(update, update.responderFile())}
+	return map[string]string{"get": write(get, get.ResponderFile()), "update": write(update, update.ResponderFile())}
 }

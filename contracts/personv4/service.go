@@ -69,7 +69,7 @@ func Endpoints(service Service, config HandlerConfig) []*rivta.Endpoint {
 
 func endpoint(config HandlerConfig, op rivta.Operation, answer answerFunc) *rivta.Endpoint {
 	return &rivta.Endpoint{Operation: op, LogicalAddress: config.LogicalAddress, Authorizer: config.Authorizer,
-		Answer: answer, Document: documents{op}.find, Observe: config.Observe, NewLogID: config.NewLogID}
+		Answer: answer, Document: documents(op).Find, Observe: config.Observe, NewLogID: config.NewLogID}
 }
 
 type answerFunc = func(context.Context, rivta.Caller, rivta.Element) (rivta.Reply, error)

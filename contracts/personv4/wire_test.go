@@ -250,7 +250,7 @@ func TestWSDLSaysTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours, _ := documents{UpdateOperation(true)}.find("", func(string) string { return "" })
+	ours, _ := documents(UpdateOperation(true)).Find("", func(string) string { return "" })
 	if diff := cmp.Diff(outline(t, text), outline(t, ours)); diff != "" {
 		t.Errorf("(-official +ours):\n%s", diff)
 	}
