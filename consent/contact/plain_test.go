@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-var plainNumbers = flag.Int("contact.numbers", 200_000, "how many numbers are held against libphonenumber")
+var plainNumbers = flag.Int("contact.numbers", 50_000, "how many numbers are held against libphonenumber")
 
 // TestPlainSwedishMobileIsLibphonenumbersVerdict draws numbers in and around the form that is known at sight, in all kinds of
 // writing, and wants the same value from libphonenumber for each that is known.
