@@ -10,15 +10,13 @@ import (
 // Join takes in what was kept under another number of the same person, or nothing if that number is new: what the person wants is
 // the newest of all that was decided under any of them. It returns the verdicts of decisions that lose by that.
 //
-// The register counts as showing the want no longer, since a withdrawal must go to the record of the other number too, and a
-// share from there to this one. Only a share that stands where it should is left alone.
+// The register counts as showing the want no longer: a withdrawal must go to the record of the other number too, a share from there
+// to this one, and beside a share nothing may be left there, since a withdrawal may have come before it.
 func (s *State) Join(other State, under contact.PersonID) []Verdict {
 	other.makeUnder(under)
-	before, open := s.Want(), slices.Concat(s.open(), other.open())
+	open := slices.Concat(s.open(), other.open())
 	s.takeAll(other)
-	if w := s.Want(); w.Kind != Shared || w.Mark() != before.Mark() {
-		s.Settled, s.Parked = "", ""
-	}
+	s.Settled, s.Parked = "", ""
 	var out []Verdict
 	for _, w := range open {
 		if m := w.Mark(); m != s.Want().Mark() && !s.isBlocked(m) {

@@ -106,8 +106,8 @@ func TestWhatIsDueWhenNumbersAreJoined(t *testing.T) {
 		{"a withdrawal goes to the other record too", []plan.Event{withdraw(2, "2", a)}, nil, plan.Withdrawn, "2", true, ""},
 		{"a withdrawal under the old number goes to the new record", nil, []plan.Event{withdraw(2, "2", a)}, plan.Withdrawn, "2", true, ""},
 		{"a share under the old number goes to the new record", nil, []plan.Event{share(1, "1", a)}, plan.Shared, "1", true, ""},
-		{"a share that stands where it should is left alone", []plan.Event{share(1, "1", a)}, nil, plan.Shared, "1", false, ""},
-		{"and so if the old number's is older", []plan.Event{share(2, "2", a)}, []plan.Event{withdraw(1, "1", a)}, plan.Shared, "2", false, ""},
+		{"a share clears the other record", []plan.Event{share(1, "1", a)}, nil, plan.Shared, "1", true, ""},
+		{"and so if the old number's is older", []plan.Event{share(2, "2", a)}, []plan.Event{withdraw(1, "1", a)}, plan.Shared, "2", true, ""},
 		{"a No under the new number beats the old number's Yes", []plan.Event{withdraw(2, "2", a)}, []plan.Event{share(1, "1", a)}, plan.Withdrawn, "2", true, ""},
 		{"a No under the old number beats the new number's Yes", []plan.Event{share(1, "1", a)}, []plan.Event{withdraw(2, "2", a)}, plan.Withdrawn, "2", true, ""},
 	}

@@ -255,6 +255,19 @@ func (w *world) outcomesUnder(state string, revision int64) []string {
 	return out
 }
 
+// copies gives a person's record the content of another's.
+func (w *world) copies(from, to string) {
+	w.t.Helper()
+	source, target := w.persons[from], w.persons[to]
+	_, err := w.pool.Exec(w.t.Context(), `
+		update register.persons p set content = o.content, mobile = o.mobile, email = o.email from register.persons o
+		where p.root = $1 and p.extension = $2 and o.root = $3 and o.extension = $4`,
+		target.Root(), target.RevealExtension(), source.Root(), source.RevealExtension())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 func (w *world) wantMobiles(state, want string) {
 	w.t.Helper()
 	if got := w.mobiles(state); got != want {
