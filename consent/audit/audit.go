@@ -56,18 +56,24 @@ func Columns(names ...string) []Column {
 }
 
 // MAC covers a row: the texts of the covered columns in their order. A wrong number of them is a fault of the program.
-func (l Log) MAC(k Key, values ...string) []byte {
-	if len(values) != len(l.Columns) {
-		panic(fmt.Sprintf("audit: %d values for the %d columns of the log %s", len(values), len(l.Columns), l.Name))
+func (l Log) MAC(k Key, values ...string) []byte { return l.MACs(k)(values...) }
+
+// MACs is MAC for many rows, one after the other: setting a key up costs as much as the MAC itself.
+func (l Log) MACs(k Key) func(values ...string) []byte {
+	h, purpose := k.keyed(), opening("row", l.Name)
+	var text []byte
+	return func(values ...string) []byte {
+		if len(values) != len(l.Columns) {
+			panic(fmt.Sprintf("audit: %d values for the %d columns of the log %s", len(values), len(l.Columns), l.Name))
+		}
+		text = append(text[:0], purpose...)
+		for _, v := range values {
+			text = append(binary.BigEndian.AppendUint64(text, uint64(len(v))), v...)
+		}
+		h.Reset()
+		h.Write(text)
+		return h.Sum(nil)
 	}
-	h := k.begin("row", l.Name)
-	var size [8]byte
-	for _, v := range values {
-		binary.BigEndian.PutUint64(size[:], uint64(len(v)))
-		h.Write(size[:])
-		_, _ = io.WriteString(h, v)
-	}
-	return h.Sum(nil)
 }
 
 // text is the SQL that gives a covered column as the MAC takes it. No column may be null; one that is, was made so behind our back.
@@ -126,12 +132,19 @@ func (Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[audit key]")
 // LogValue implements slog.LogValuer: a key never reaches a log.
 func (Key) LogValue() slog.Value { return slog.StringValue("[audit key]") }
 
-// begin starts a MAC for one purpose of one log, so that no MAC of another fits.
+// begin starts a MAC for one purpose of one log.
 func (k Key) begin(purpose, log string) hash.Hash {
+	h := k.keyed()
+	_, _ = io.WriteString(h, opening(purpose, log))
+	return h
+}
+
+func (k Key) keyed() hash.Hash {
 	if k.IsZero() {
 		panic("audit: no key") // constructors have refused it
 	}
-	h := hmac.New(sha256.New, k.secret)
-	_, _ = io.WriteString(h, "contactsync audit 1\x00"+purpose+"\x00"+log+"\x00")
-	return h
+	return hmac.New(sha256.New, k.secret)
 }
+
+// opening is what the text under a MAC begins with, so that no MAC of another purpose or log fits.
+func opening(purpose, log string) string { return "contactsync audit 1\x00" + purpose + "\x00" + log + "\x00" }

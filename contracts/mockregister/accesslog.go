@@ -217,7 +217,7 @@ type accessRow struct {
 type accessRows []accessRow
 
 func (r *Register) accessRows(entries []accessEntry) accessRows {
-	now, log := r.clock.now(), AccessLog()
+	now, mac := r.clock.now(), AccessLog().MACs(r.auditKey)
 	rows := make(accessRows, len(entries))
 	for i, e := range entries {
 		if e.unit == "" {
@@ -230,7 +230,7 @@ func (r *Register) accessRows(entries []accessEntry) accessRows {
 			e.person.Root, e.person.Extension, e.contract, e.action, e.ground, e.outcome, e.version}
 		rows[i] = accessRow{id: audit.NewID(), at: now, text: covered[2:]}
 		covered[0] = rows[i].id.String()
-		rows[i].mac = log.MAC(r.auditKey, covered...)
+		rows[i].mac = mac(covered...)
 	}
 	return rows
 }
@@ -245,7 +245,7 @@ const insertAccesses = `
 
 // columns are the arguments of insertAccesses.
 func (rows accessRows) columns() []any {
-	ids, ats, macs := make([]uuid.UUID, len(rows)), make([]time.Time, len(rows)), make([][]byte, len(rows))
+	ids, ats, macs := make([][16]byte, len(rows)), make([]time.Time, len(rows)), make([][]byte, len(rows)) // pgx takes uuid.UUID by its text
 	texts := make([][]string, len(AccessLog().Columns)-2)
 	for i := range texts {
 		texts[i] = make([]string, len(rows))

@@ -29,6 +29,14 @@ var errTooMany = errors.New("more generated persons than there are identities")
 // for: adults without protection and with empty records. It returns everybody in that order. A register that has been
 // seeded stays as it is, whatever number is asked for.
 func (r *Register) Seed(ctx context.Context, generated int) ([]TestPerson, error) {
+	if err := r.Fill(ctx, generated, false); err != nil {
+		return nil, err
+	}
+	return r.testPersons(ctx)
+}
+
+// Fill is Seed without the list, for a register of millions; with details, generated persons have shared both channels.
+func (r *Register) Fill(ctx context.Context, generated int, details bool) error {
 	err := pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
 		// Two processes that start together must not both find the register empty.
 		if _, err := tx.Exec(ctx, `lock table register.persons in share row exclusive mode`); err != nil {
@@ -38,28 +46,28 @@ func (r *Register) Seed(ctx context.Context, generated int) ([]TestPerson, error
 		if err := tx.QueryRow(ctx, `select exists (select from register.persons)`).Scan(&seeded); err != nil || seeded {
 			return err
 		}
-		return r.fill(ctx, tx, generated)
+		return r.fill(ctx, tx, generated, details)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("seed register: %w", err)
+		return fmt.Errorf("seed register: %w", err)
 	}
-	return r.testPersons(ctx)
+	return nil
 }
 
-func (r *Register) fill(ctx context.Context, tx pgx.Tx, generated int) error {
+func (r *Register) fill(ctx context.Context, tx pgx.Tx, generated int, details bool) error {
 	named := namedPersons(r.clock.today())
-	if err := r.copyPersons(ctx, tx, named, generated); err != nil {
+	if err := r.copyPersons(ctx, tx, named, generated, details); err != nil {
 		return err
 	}
 	return relate(ctx, tx, named)
 }
 
 // copyPersons streams, so that millions of generated persons need no memory.
-func (r *Register) copyPersons(ctx context.Context, tx pgx.Tx, named []seedPerson, generated int) error {
+func (r *Register) copyPersons(ctx context.Context, tx pgx.Tx, named []seedPerson, generated int, details bool) error {
 	columns := []string{"root", "extension", "name", "state", "deceased", "protected_person", "protected_population",
 		"version", "content", "deregistration", "deregistered_on", "particulars",
 		"own_version", "mobile", "mobile_notify", "email", "email_notify"}
-	next, stop := iter.Pull(everybody(named, generated))
+	next, stop := iter.Pull(everybody(named, generated, details))
 	defer stop()
 	version := r.clock.wall()
 	source := pgx.CopyFromFunc(func() ([]any, error) {
@@ -81,7 +89,7 @@ func (r *Register) copyPersons(ctx context.Context, tx pgx.Tx, named []seedPerso
 	return err
 }
 
-func everybody(named []seedPerson, generated int) iter.Seq[seedPerson] {
+func everybody(named []seedPerson, generated int, details bool) iter.Seq[seedPerson] {
 	return func(yield func(seedPerson) bool) {
 		taken := map[string]bool{}
 		for _, p := range named {
@@ -98,7 +106,11 @@ func everybody(named []seedPerson, generated int) iter.Seq[seedPerson] {
 			if taken[number] {
 				continue
 			}
-			if !yield(generatedPerson(number, left)) {
+			p := generatedPerson(number, left)
+			if details {
+				p.content = bothChannels()
+			}
+			if !yield(p) {
 				return
 			}
 			left--

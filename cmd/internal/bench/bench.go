@@ -49,8 +49,9 @@ type scenario struct {
 	once   bool   // one run says all
 	apart  bool   // a broker of ours is another process
 
-	decisions int // unless told otherwise
-	persons   int // 0: as many as decisions
+	decisions int  // unless told otherwise
+	persons   int  // 0: as many as decisions
+	stored    bool // decisions is how many persons are stored: nobody decides
 	measure   func(context.Context, *rig, scenario) (figures, error)
 }
 
@@ -64,6 +65,8 @@ func scenarios() []scenario {
 			decisions: 1000, persons: 100, measure: latency},
 		{name: "memory", title: "%d decisions in Kafka of few persons: does memory grow?",
 			asked: true, once: true, apart: true, decisions: 1_000_000, persons: 10_000, measure: memory},
+		{name: "register", title: "bulk lookups and single reads from a register of %d persons, all in the access log",
+			asked: true, stored: true, decisions: 1_000_000, measure: registerLoad},
 	}
 }
 
@@ -126,7 +129,10 @@ func (c Config) chosen() []scenario {
 		if len(c.Scenarios) == 0 && s.asked || len(c.Scenarios) > 0 && !slices.ContainsFunc(c.Scenarios, s.is) {
 			continue
 		}
-		if c.Decisions > 0 {
+		switch {
+		case s.stored && c.Persons > 0:
+			s.decisions = c.Persons
+		case !s.stored && c.Decisions > 0:
 			s.decisions = c.Decisions
 		}
 		if s.persons > 0 {

@@ -49,7 +49,8 @@ func (r Report) value(n name) (float64, bool) {
 // order is that of the names in JSON.
 func order() []name {
 	return []name{ratePerS, baselinePerS, p50, p99, baselineP50, baselineP99, pushesPerS, callsPerPerson, mostCalls, refusedCalls,
-		outOfOrder, duplicates, rssMB, rssMB10, rssMB50, rssMB100, heapMB10, heapMB50, heapMB100, decisions, persons, baselineDecisions}
+		outOfOrder, duplicates, rssMB, rssMB10, rssMB50, rssMB100, heapMB10, heapMB50, heapMB100, decisions, persons, baselineDecisions,
+		lookupPerS, lookupP50, lookupP99, pacedLookupP50, pacedLookupP99, readP50, readP99}
 }
 
 // MarshalJSON writes one object: the figures that apply, as medians, what they were measured on, and the least and the most.
@@ -97,6 +98,13 @@ func rows() []row {
 		{"calls refused by the limit", refusedCalls, "", 0},
 		{"writes out of order", outOfOrder, "", 0},
 		{"writes that changed nothing", duplicates, "", 0},
+		{"persons/s, lookups of 1000, 2 callers", lookupPerS, "", 0},
+		{"  p50 of a lookup, ms", lookupP50, "", 1},
+		{"  p99 of a lookup, ms", lookupP99, "", 1},
+		{fmt.Sprintf("%d lookups/s: p50, ms", lookupRate), pacedLookupP50, "", 1},
+		{"  p99, ms", pacedLookupP99, "", 1},
+		{fmt.Sprintf("%d single reads/s (personv4): p50, ms", readRate), readP50, "", 1},
+		{"  p99, ms", readP99, "", 1},
 		{"resident memory, MB", rssMB, "", 0},
 		{"  at 10 %", rssMB10, "", 0},
 		{"  at 50 %", rssMB50, "", 0},

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -40,6 +40,7 @@ type stage struct {
 	calls    *calls
 	outcomes *outcomes
 
+	serving  context.Context // as long as the services run
 	stop     context.CancelFunc
 	services *errgroup.Group
 }
@@ -56,9 +57,8 @@ func (r *rig) newStage(ctx context.Context, sc scenario, brokers ...string) (_ *
 	if len(brokers) == 0 {
 		brokers = r.brokers
 	}
-	r.stages++
-	s := &stage{rig: r, database: fmt.Sprintf("stage_%d", r.stages),
-		kafka: stream.Config{Brokers: brokers, Prefix: "bench-" + strings.ToLower(rand.Text()[:10]) + "-"}}
+	s := r.named()
+	s.kafka = stream.Config{Brokers: brokers, Prefix: "bench-" + strings.ToLower(rand.Text()[:10]) + "-"}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -78,6 +78,12 @@ func (r *rig) newStage(ctx context.Context, sc scenario, brokers ...string) (_ *
 	}
 	s.outcomes = newOutcomes(s.load.decisions)
 	return s, s.serveRegister(ctx)
+}
+
+// named is a stage of which there is nothing yet.
+func (r *rig) named() *stage {
+	r.stages++
+	return &stage{rig: r, database: fmt.Sprintf("stage_%d", r.stages)}
 }
 
 // newDatabase makes a database with all schemas. A checkpoint before lets every measurement begin alike.
@@ -135,29 +141,31 @@ func (s *stage) newLoad(ctx context.Context, sc scenario) (load, error) {
 // serveRegister serves the mock register as dev does, with the meter before its records.
 func (s *stage) serveRegister(ctx context.Context) error {
 	s.meter = newMeter(s.records, s.load, s.cfg.RegisterLatency)
-	s.calls = &calls{limit: s.cfg.RegisterLimit, next: personv4.NewHandler(s.meter, personv4.HandlerConfig{
-		LogicalAddress: logicalAddress, Authorizer: s.records,
-	})}
+	err := s.serve(ctx, personv4.NewHandler(s.meter, personv4.HandlerConfig{LogicalAddress: logicalAddress, Authorizer: s.records}))
+	if err != nil {
+		return err
+	}
+	s.services.Go(func() error {
+		return stream.Consume(s.serving, stream.ConsumeConfig{Config: s.kafka, Group: groupOutcomes, Topic: event.TopicOutcomes, Log: s.cfg.Log}, s.outcomes)
+	})
+	return nil
+}
+
+// serve runs the register for the length of the stage. It ends with close, not with ctx: a worker that ends needs it still.
+func (s *stage) serve(ctx context.Context, contracts http.Handler) error {
 	listener, err := listen()
 	if err != nil {
 		return fmt.Errorf("open a port for the register: %w", err)
 	}
+	s.calls = &calls{limit: s.cfg.RegisterLimit, next: contracts}
 	s.url = "https://" + listener.Addr().String()
-	s.start(ctx, listener)
-	return nil
-}
-
-// start runs what stays for the length of the stage. It ends with close, not with ctx: a worker that ends needs it still.
-func (s *stage) start(ctx context.Context, listener net.Listener) {
-	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	s.serving, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	s.services = &errgroup.Group{}
 	s.services.Go(func() error {
-		return run.Serve(ctx, run.Server{Name: "register", Listener: listener, Handler: s.calls, TLS: s.server, Log: s.cfg.Log})
+		return run.Serve(s.serving, run.Server{Name: "register", Listener: listener, Handler: s.calls, TLS: s.server, Log: s.cfg.Log})
 	})
-	s.services.Go(func() error { s.sealer.Run(ctx); return nil }) // as the service does
-	s.services.Go(func() error {
-		return stream.Consume(ctx, stream.ConsumeConfig{Config: s.kafka, Group: groupOutcomes, Topic: event.TopicOutcomes, Log: s.cfg.Log}, s.outcomes)
-	})
+	s.services.Go(func() error { s.sealer.Run(s.serving); return nil }) // as the service does
+	return nil
 }
 
 // close removes all that the stage has made. It may be called on a half-made one.
