@@ -32,9 +32,9 @@ func (s *oneClaim) Claim(_ context.Context, _ int, urgent, _ bool) ([]push.Claim
 
 func (s *oneClaim) Hasten(context.Context) error { return nil }
 
-func (s *oneClaim) Finish(_ context.Context, _ push.Claim, r push.Result) error {
-	s.result = &r
-	return nil
+func (s *oneClaim) Finish(_ context.Context, ended []push.Ended) ([]push.Claim, error) {
+	s.result = &ended[0].Result
+	return nil, nil
 }
 
 func pushOne(t *testing.T, c push.Claim, r push.Register, configure func(*push.Config)) push.Result {
@@ -303,7 +303,7 @@ func (s *crowd) Claim(_ context.Context, limit int, urgent, _ bool) ([]push.Clai
 	return out, nil
 }
 
-func (*crowd) Finish(context.Context, push.Claim, push.Result) error { return nil }
+func (*crowd) Finish(context.Context, []push.Ended) ([]push.Claim, error) { return nil, nil }
 
 func (s *crowd) Hasten(context.Context) error {
 	s.hastened++

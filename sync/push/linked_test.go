@@ -241,7 +241,7 @@ func TestNumbersAreNotJoinedUnderALease(t *testing.T) {
 	if w.audited("identity.link") != 0 {
 		t.Error("joined while a share is under way")
 	}
-	if err := w.store.Finish(t.Context(), claims[0], push.Result{Unsure: true, RetryIn: 1}); err != nil {
+	if err := w.finish(claims[0], push.Result{Unsure: true, RetryIn: 1}); err != nil {
 		t.Fatal(err)
 	}
 	w.asks()

@@ -79,21 +79,27 @@ func (q *queue) Claim(_ context.Context, limit int, urgent, _ bool) ([]push.Clai
 	return out, nil
 }
 
-func (q *queue) Finish(_ context.Context, c push.Claim, r push.Result) error {
+func (q *queue) Finish(_ context.Context, ended []push.Ended) ([]push.Claim, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	for _, e := range ended {
+		q.finish(e.Claim, e.Result)
+	}
+	return nil, nil
+}
+
+func (q *queue) finish(c push.Claim, r push.Result) {
 	name := c.Person.RevealExtension()
 	row := q.rows[name]
 	if len(r.Settled)+len(r.Parked) > 0 {
 		q.done = append(q.done, carried{name, row.urgent, time.Since(row.since)})
 		delete(q.rows, name)
-		return nil
+		return
 	}
 	row.leased, row.due = false, time.Now().Add(r.RetryIn)
 	if !r.Untried {
 		row.attempts++
 	}
-	return nil
 }
 
 func (q *queue) Hasten(context.Context) error {

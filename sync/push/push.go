@@ -22,8 +22,8 @@ type Store interface {
 	// Claim leases up to limit due persons: with a withdrawal due if urgent, else with shares only. Unless shares is true, and no
 	// unread withdrawal may be overlooked, the claims have no share among their targets; they may then have none at all.
 	Claim(ctx context.Context, limit int, urgent, shares bool) ([]Claim, error)
-	// Finish records a result in one transaction, unless the lease has gone to another.
-	Finish(ctx context.Context, c Claim, r Result) error
+	// Finish records what came of claims in one transaction, but not of those whose lease has gone to another: these it returns.
+	Finish(ctx context.Context, ended []Ended) (lost []Claim, err error)
 	// Hasten makes everybody due who waits only because an attempt failed.
 	Hasten(ctx context.Context) error
 }
@@ -81,6 +81,12 @@ type Result struct {
 	RetryIn time.Duration // when the targets that are neither settled nor parked are due again
 	Untried bool          // the register was not asked: this was no attempt
 	Linked  []RecordResult
+}
+
+// Ended is a claim and what came of it.
+type Ended struct {
+	Claim  Claim
+	Result Result
 }
 
 // RecordResult is what the next claim must know of the record of another number.

@@ -71,6 +71,7 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 type Pusher struct {
 	cfg      Config
 	register Register
+	finisher *finisher
 	breaker  *gobreaker.CircuitBreaker[Result]
 	wake     chan struct{}
 	all      chan struct{} // places taken
@@ -88,7 +89,7 @@ func New(c Config) (*Pusher, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pusher{cfg: c, register: c.Register, wake: make(chan struct{}, 1),
+	p := &Pusher{cfg: c, register: c.Register, finisher: &finisher{store: c.Store, log: c.Log, timeout: c.CallTimeout}, wake: make(chan struct{}, 1),
 		all: make(chan struct{}, c.Concurrency), shares: make(chan struct{}, max(1, c.Concurrency*3/4)), trouble: trouble.New(c.Log), troubles: trouble.New(c.Log)}
 	p.breaker = gobreaker.NewCircuitBreaker[Result](gobreaker.Settings{
 		Name: "register", MaxRequests: 1, Timeout: breakerTimeout,
@@ -224,12 +225,11 @@ func (p *Pusher) start(ctx context.Context, c Claim, urgent bool) {
 
 // carryOut is not cut off by a stop: it ends inside its lease anyway.
 func (p *Pusher) carryOut(ctx context.Context, c Claim) {
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), c.Expires)
-	defer cancel()
-	result := p.attempt(ctx, c)
-	if err := p.cfg.Store.Finish(ctx, c, result); err != nil {
-		p.cfg.Log.Warn("result not recorded; the lease will run out and the person is tried again", "person_no", c.ID, "error", err.Error())
-	}
+	ctx = context.WithoutCancel(ctx)
+	attempting, cancel := context.WithDeadline(ctx, c.Expires)
+	result := p.attempt(attempting, c)
+	cancel()
+	p.finisher.finish(ctx, Ended{c, result})
 }
 
 // breakerTimeout is how long nothing is asked of a register that is down, before one probe.

@@ -55,7 +55,7 @@ func TestResultOfALostLeaseIsNotRecorded(t *testing.T) {
 	w.leaseRunsOut()
 	w.pushes()
 	w.wantOutcomes(1, "pushed")
-	err = w.store.Finish(t.Context(), zombie[0], push.Result{Settled: []push.Settled{{Target: zombie[0].Targets[0], Outcome: "unchanged"}}})
+	err = w.finish(zombie[0], push.Result{Settled: []push.Settled{{Target: zombie[0].Targets[0], Outcome: "unchanged"}}})
 	if err == nil {
 		t.Error("a zombie recorded a result")
 	}

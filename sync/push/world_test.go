@@ -416,3 +416,12 @@ func (n *network) updates() int {
 	defer n.mu.Unlock()
 	return n.seen["UpdatePersonContactInformationUnrestricted"]
 }
+
+// finish records a result as somebody would who does not know that the lease is gone.
+func (w *world) finish(c push.Claim, r push.Result) error {
+	lost, err := w.store.Finish(w.t.Context(), []push.Ended{{Claim: c, Result: r}})
+	if len(lost) > 0 {
+		return errors.Join(err, errors.New("the lease is another's"))
+	}
+	return err
+}

@@ -177,13 +177,13 @@ func (s *untilIdle) Claim(ctx context.Context, limit int, urgent, shares bool) (
 	return claims, err
 }
 
-func (s *untilIdle) Finish(ctx context.Context, c push.Claim, r push.Result) error {
+func (s *untilIdle) Finish(ctx context.Context, ended []push.Ended) ([]push.Claim, error) {
 	defer func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.open, s.nobody = s.open-1, 0
+		s.open, s.nobody = s.open-len(ended), 0
 	}()
-	return s.Store.Finish(ctx, c, r)
+	return s.Store.Finish(ctx, ended)
 }
 
 func headersOf(r stream.Record) (out []event.Header) {

@@ -42,18 +42,13 @@ func (s *Store) queueEntry(batch *pgx.Batch, e entry) {
 }
 
 // audit records each target that the claim brought to an end.
-func (f *finishing) audit(ctx context.Context) error {
-	var batch pgx.Batch
+func (f *finishing) audit(batch *pgx.Batch) {
 	for _, s := range f.result.Settled {
-		f.queueEntry(&batch, f.entry(s.Target, s.Outcome, s.Reason, s.Version))
+		f.queueEntry(batch, f.entry(s.Target, s.Outcome, s.Reason, s.Version))
 	}
 	for _, p := range f.result.Parked {
-		f.queueEntry(&batch, f.entry(p.Target, event.Parked, p.Reason, ""))
+		f.queueEntry(batch, f.entry(p.Target, event.Parked, p.Reason, ""))
 	}
-	if err := f.tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return fmt.Errorf("audit: %w", err)
-	}
-	return nil
 }
 
 func (f *finishing) entry(t plan.Target, outcome event.OutcomeKind, why reason.Code, version string) entry {

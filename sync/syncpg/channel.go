@@ -181,6 +181,10 @@ func lockRows(ctx context.Context, tx pgx.Tx, keys []key) (map[key]plan.State, e
 	if err != nil {
 		return nil, err
 	}
+	return unmovedStates(read)
+}
+
+func unmovedStates(read []row) (map[key]plan.State, error) {
 	if slices.ContainsFunc(read, func(r row) bool { return r.MovedTo != nil }) {
 		return nil, errMoved
 	}
@@ -196,10 +200,16 @@ func lockedRows(ctx context.Context, tx pgx.Tx, keys []key) ([]row, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make channel rows: %w", err)
 	}
+	return rowsThere(ctx, tx, keys, "for update")
+}
+
+// rowsThere returns the rows that there are.
+func rowsThere(ctx context.Context, tx pgx.Tx, keys []key, locking string) ([]row, error) {
+	persons, channels := split(keys)
 	rows, err := tx.Query(ctx, `
 		select `+columns+` from sync.channel
 		where (person_id, channel) in (select p, c from unnest($1::bigint[], $2::text[]) as k (p, c))
-		order by person_id, channel for update`, persons, channels)
+		order by person_id, channel `+locking, persons, channels)
 	if err != nil {
 		return nil, fmt.Errorf("lock channel rows: %w", err)
 	}

@@ -2,7 +2,6 @@ package syncpg
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,56 +14,117 @@ import (
 	"contactsync/sync/push"
 )
 
-// ErrLeaseLost says that the lease ran out and went to another worker before the result was recorded. Nothing was recorded;
-// the other one finds out by itself. There is nothing to do.
-var ErrLeaseLost = errors.New("the lease has gone to another worker")
-
-// Finish implements push.Store: what the register showed, outcomes, audit and the person's place in the queue, all or nothing.
-func (s *Store) Finish(ctx context.Context, c push.Claim, r push.Result) error {
-	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
-		keys := make([]key, len(contact.Channels))
-		for i, channel := range contact.Channels {
-			keys[i] = key{c.ID, channel}
-		}
-		sortKeys(keys)
-		states, err := lockRows(ctx, tx, keys)
-		if err != nil {
+// Finish implements push.Store: what the register showed, outcomes, audit and places in the queue, all or nothing. A claim whose lease
+// ran out and went to another worker is left out and returned: nothing of it is recorded, and the other one finds out by itself.
+func (s *Store) Finish(ctx context.Context, ended []push.Ended) (lost []push.Claim, err error) {
+	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+		f := &finish{Store: s, tx: tx, changed: map[key]plan.State{}}
+		if err := f.lock(ctx, ended); err != nil {
 			return err
 		}
-		at, err := holdLease(ctx, tx, c)
-		if err != nil {
-			return err
+		for _, e := range ended {
+			if !f.held[e.Claim.ID] {
+				lost = append(lost, e.Claim)
+				continue
+			}
+			f.all = append(f.all, &finishing{finish: f, claim: e.Claim, result: e.Result})
 		}
-		f := &finishing{Store: s, tx: tx, at: at, claim: c, result: r, states: states, changed: map[key]plan.State{}}
 		return f.run(ctx)
 	})
 	if err != nil {
-		return fmt.Errorf("record result: %w", err)
+		return nil, fmt.Errorf("record %d results: %w", len(ended), err)
 	}
-	return nil
+	return lost, nil
 }
 
-// holdLease returns the transaction's time, by PostgreSQL's clock.
-func holdLease(ctx context.Context, tx pgx.Tx, c push.Claim) (at time.Time, err error) {
-	err = tx.QueryRow(ctx, `select now() from sync.due where person_id = $1 and lease = $2 for update`, c.ID, c.Token).Scan(&at)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return at, ErrLeaseLost
-	}
-	return at, err
-}
-
-type finishing struct {
+// finish is one transaction that records what came of claims.
+type finish struct {
 	*Store
 	tx       pgx.Tx
-	at       time.Time
-	claim    push.Claim
-	result   push.Result
+	at       time.Time // the transaction's time, by PostgreSQL's clock
+	held     map[int64]bool
 	states   map[key]plan.State
 	changed  map[key]plan.State
 	outcomes []said
+	all      []*finishing
 }
 
-func (f *finishing) run(ctx context.Context) error {
+// finishing is what came of one claim.
+type finishing struct {
+	*finish
+	claim  push.Claim
+	result push.Result
+}
+
+// lock takes the channel rows and then the due rows, as everybody does. A channel row that there is not is looked for again under the
+// due rows' locks: whoever makes it waits for these now, or has made it before. Nothing changes it here, so it need not be locked.
+func (f *finish) lock(ctx context.Context, ended []push.Ended) error {
+	var keys []key
+	for _, e := range ended {
+		keys = append(keys, keysOf(e.Claim.ID)...)
+	}
+	sortKeys(keys)
+	rows, err := rowsThere(ctx, f.tx, keys, "for update")
+	if err != nil {
+		return err
+	}
+	if err := f.holdLeases(ctx, ended); err != nil {
+		return err
+	}
+	missing := slices.DeleteFunc(keys, func(k key) bool { return slices.ContainsFunc(rows, func(r row) bool { return r.key() == k }) })
+	if len(missing) > 0 {
+		later, err := rowsThere(ctx, f.tx, missing, "")
+		if err != nil {
+			return err
+		}
+		rows = append(rows, later...)
+	}
+	f.states, err = unmovedStates(rows)
+	return err
+}
+
+// holdLeases locks the due rows of the claims whose lease is still theirs.
+func (f *finish) holdLeases(ctx context.Context, ended []push.Ended) error {
+	ids, tokens := make([]int64, len(ended)), make([]int64, len(ended))
+	for i, e := range ended {
+		ids[i], tokens[i] = e.Claim.ID, e.Claim.Token
+	}
+	rows, err := f.tx.Query(ctx, `
+		select person_id, now() from sync.due where (person_id, lease) in (select * from unnest($1::bigint[], $2::bigint[]))
+		order by person_id for update`, ids, tokens)
+	if err != nil {
+		return fmt.Errorf("hold leases: %w", err)
+	}
+	f.held = make(map[int64]bool, len(ended))
+	var id int64
+	_, err = pgx.ForEachRow(rows, []any{&id, &f.at}, func() error { f.held[id] = true; return nil })
+	return err
+}
+
+func (f *finish) run(ctx context.Context) error {
+	for _, one := range f.all {
+		one.settle()
+	}
+	if err := save(ctx, f.tx, f.changed); err != nil {
+		return err
+	}
+	var batch pgx.Batch
+	f.persons(&batch)
+	f.queue(&batch)
+	for _, one := range f.all {
+		one.audit(&batch)
+	}
+	if err := f.tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("record results: %w", err)
+	}
+	if err := f.askWho(ctx); err != nil {
+		return err
+	}
+	return f.publish(ctx, f.tx, f.outcomes, nil)
+}
+
+// settle brings the states to what the register showed.
+func (f *finishing) settle() {
 	for _, s := range f.result.Settled {
 		f.apply(s.Target, func(state *plan.State) []plan.Verdict {
 			return state.Settle(s.Target.Want, plan.Verdict{Outcome: s.Outcome, Reason: s.Reason, Effects: s.Effects, Version: s.Version})
@@ -74,19 +134,6 @@ func (f *finishing) run(ctx context.Context) error {
 		f.apply(p.Target, func(state *plan.State) []plan.Verdict { return state.Park(p.Target.Want, p.Reason) })
 	}
 	f.doubt()
-	if err := save(ctx, f.tx, f.changed); err != nil {
-		return err
-	}
-	if err := f.person(ctx); err != nil {
-		return err
-	}
-	if err := f.queue(ctx); err != nil {
-		return err
-	}
-	if err := f.audit(ctx); err != nil {
-		return err
-	}
-	return f.publish(ctx, f.tx, f.outcomes, nil)
 }
 
 func (f *finishing) apply(t plan.Target, do func(*plan.State) []plan.Verdict) {
@@ -112,50 +159,65 @@ func (f *finishing) doubt() {
 	}
 }
 
-// person keeps what the next claim must know about writes, for each record.
-func (f *finishing) person(ctx context.Context) error {
-	records := append([]push.RecordResult{{ID: f.claim.ID, Unsure: f.result.Unsure, Written: f.result.Written}}, f.result.Linked...)
-	for _, r := range records {
-		_, err := f.tx.Exec(ctx, `
-			update sync.person set unsure = $2,
-				written_version = case when $3 = '' then written_version else $3 end,
-				written_at = case when $3 = '' then written_at else now() end
-			where person_id = $1 and (unsure <> $2 or $3 <> '')`, r.ID, r.Unsure, r.Written.Version)
-		if err != nil {
-			return fmt.Errorf("record write: %w", err)
+// persons keeps what the next claims must know about writes, for each record.
+func (f *finish) persons(batch *pgx.Batch) {
+	var ids []int64
+	var unsure []bool
+	var versions []string
+	for _, one := range f.all {
+		records := append([]push.RecordResult{{ID: one.claim.ID, Unsure: one.result.Unsure, Written: one.result.Written}}, one.result.Linked...)
+		for _, r := range records {
+			ids, unsure, versions = append(ids, r.ID), append(unsure, r.Unsure), append(versions, r.Written.Version)
 		}
 	}
-	return nil
+	batch.Queue(`
+		update sync.person p set unsure = u,
+			written_version = case when v = '' then written_version else v end,
+			written_at = case when v = '' then written_at else now() end
+		from unnest($1::bigint[], $2::boolean[], $3::text[]) as r (id, u, v) where p.person_id = id and (p.unsure <> u or v <> '')`,
+		ids, unsure, versions)
 }
 
-// queue takes the person out of the queue, or puts it back for when the next of its targets is due.
-func (f *finishing) queue(ctx context.Context) error {
-	wait, urgent, due := f.next()
-	if !due {
-		if _, err := f.tx.Exec(ctx, `delete from sync.due where person_id = $1`, f.claim.ID); err != nil {
-			return err
+// queue takes persons out of the queue, or puts them back for when the next of their targets is due.
+func (f *finish) queue(batch *pgx.Batch) {
+	var done, again []int64
+	var urgent, tried, untried, asksFirst []bool
+	var waits []time.Duration
+	for _, one := range f.all {
+		wait, withdrawn, due := one.next()
+		if !due {
+			done = append(done, one.claim.ID)
+			continue
 		}
-		return f.askWho(ctx)
+		again, urgent, waits = append(again, one.claim.ID), append(urgent, withdrawn), append(waits, wait)
+		tried, untried = append(tried, one.result.RetryIn > 0), append(untried, one.result.Untried)
+		asksFirst = append(asksFirst, wait == 0 && !withdrawn && one.claim.AskFirst)
 	}
-	_, err := f.tx.Exec(ctx, `
-		update sync.due set lease = null, urgent = $2,
-			due_at = now() + case when $6 and exists (select from sync.ask where person_id = $1 and first) then `+held+` else $3 end,
-			attempts = case when $5 then attempts when $4 then attempts + 1 else 0 end
-		where person_id = $1`, f.claim.ID, urgent, wait, f.result.RetryIn > 0, f.result.Untried, wait == 0 && !urgent && f.claim.AskFirst)
-	if err != nil {
-		return err
+	if len(done) > 0 {
+		batch.Queue(`delete from sync.due where person_id = any ($1)`, done)
 	}
-	return f.askWho(ctx)
+	if len(again) > 0 {
+		batch.Queue(`
+			update sync.due d set lease = null, urgent = u,
+				due_at = now() + case when a and exists (select from sync.ask where ask.person_id = id and first) then `+held+` else w end,
+				attempts = case when n then attempts when t then attempts + 1 else 0 end
+			from unnest($1::bigint[], $2::boolean[], $3::interval[], $4::boolean[], $5::boolean[], $6::boolean[]) as r (id, u, w, t, n, a)
+			where d.person_id = id`, again, urgent, waits, tried, untried, asksFirst)
+	}
 }
 
-// askWho has the register asked about a person under whose number it takes no share: the person may have another one now.
-func (f *finishing) askWho(ctx context.Context) error {
-	if !slices.ContainsFunc(f.result.Parked, func(p push.Parked) bool {
-		return p.Target.Want.Kind == plan.Shared && (p.Reason == reason.PersonUnknown || p.Reason == reason.RegisterRefused)
-	}) {
-		return nil
+// askWho has the register asked about persons under whose number it takes no share: they may have another one now.
+func (f *finish) askWho(ctx context.Context) error {
+	var ids []int64
+	for _, one := range f.all {
+		if slices.ContainsFunc(one.result.Parked, func(p push.Parked) bool {
+			return p.Target.Want.Kind == plan.Shared && (p.Reason == reason.PersonUnknown || p.Reason == reason.RegisterRefused)
+		}) {
+			ids = append(ids, one.claim.ID)
+		}
 	}
-	return ask(ctx, f.tx, []int64{f.claim.ID}, []bool{false})
+	slices.Sort(ids)
+	return ask(ctx, f.tx, ids, make([]bool, len(ids)))
 }
 
 // next tells when the person is due again: at once for a decision that came meanwhile, after the attempt's own wish for one

@@ -2,7 +2,6 @@ package syncpg_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -190,8 +189,8 @@ func (d *desk) claims(urgent bool) []push.Claim {
 
 func (d *desk) finishes(c push.Claim, r push.Result) {
 	d.t.Helper()
-	if err := d.store.Finish(d.t.Context(), c, r); err != nil {
-		d.t.Fatal(err)
+	if lost, err := d.store.Finish(d.t.Context(), []push.Ended{{Claim: c, Result: r}}); err != nil || len(lost) > 0 {
+		d.t.Fatal(err, lost)
 	}
 }
 
@@ -250,8 +249,9 @@ func TestResultOfALostLease(t *testing.T) {
 	claim := d.claims(false)[0]
 	stale := claim
 	stale.Token--
-	if err := d.store.Finish(t.Context(), stale, pushed(stale)); !errors.Is(err, syncpg.ErrLeaseLost) {
-		t.Errorf("error %v", err)
+	lost, err := d.store.Finish(t.Context(), []push.Ended{{Claim: stale, Result: pushed(stale)}})
+	if err != nil || len(lost) != 1 || lost[0].ID != stale.ID {
+		t.Errorf("lost %v, error %v", lost, err)
 	}
 	d.wantTold()
 	d.finishes(claim, pushed(claim))
@@ -585,8 +585,12 @@ func TestWorkersTakeTheSamePersonsAtOnce(t *testing.T) {
 					t.Error(err)
 				}
 				claims, err := d.store.Claim(t.Context(), 10, false, true)
+				var ended []push.Ended
 				for _, c := range claims {
-					err = errors.Join(err, d.store.Finish(t.Context(), c, pushed(c)))
+					ended = append(ended, push.Ended{Claim: c, Result: pushed(c)})
+				}
+				if err == nil {
+					_, err = d.store.Finish(t.Context(), ended)
 				}
 				if err != nil {
 					t.Error(err)

@@ -1,0 +1,74 @@
+package push_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"contactsync/sync/plan"
+	"contactsync/sync/push"
+
+	"contactsync/consent/contact"
+)
+
+// slow is a store whose transactions take a second, and which cannot record what came of one person.
+type slow struct {
+	mu       sync.Mutex
+	left     []int64
+	poison   int64
+	groups   []int
+	recorded []int64
+}
+
+func (s *slow) Claim(_ context.Context, limit int, urgent, _ bool) (out []push.Claim, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for urgent && len(out) < limit && len(s.left) > 0 {
+		out = append(out, push.Claim{ID: s.left[0], Expires: time.Now().Add(time.Hour), Targets: []plan.Target{target(contact.Mobile, plan.Withdrawn)}})
+		s.left = s.left[1:]
+	}
+	return out, nil
+}
+
+func (*slow) Hasten(context.Context) error { return nil }
+
+func (s *slow) Finish(_ context.Context, ended []push.Ended) ([]push.Claim, error) {
+	<-time.After(time.Second)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.groups = append(s.groups, len(ended))
+	if slices.ContainsFunc(ended, func(e push.Ended) bool { return e.Claim.ID == s.poison }) {
+		return nil, errors.New("cannot be written")
+	}
+	for _, e := range ended {
+		s.recorded = append(s.recorded, e.Claim.ID)
+	}
+	return nil, nil
+}
+
+func TestResultsAreRecordedTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &slow{poison: 7}
+		for id := range int64(30) {
+			store.left = append(store.left, id)
+		}
+		p, err := push.New(push.Config{Store: store, Register: &scripted{}, Log: slog.New(slog.DiscardHandler),
+			SharesAllowed: func() bool { return true }, Concurrency: 30, CallTimeout: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Round(t.Context())
+		if slices.Sort(store.recorded); len(store.recorded) != 29 || slices.Contains(store.recorded, 7) {
+			t.Errorf("recorded %v", store.recorded)
+		}
+		if store.groups[0] > 28 || len(store.groups) > 33 {
+			t.Errorf("written in groups of %v", store.groups)
+		}
+	})
+}
