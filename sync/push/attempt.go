@@ -37,9 +37,12 @@ func (a *attempt) run(ctx context.Context) Result {
 
 func (a *attempt) try(ctx context.Context, targets []plan.Target) {
 	for range rounds {
-		reading, ok := a.read(ctx, targets)
-		if !ok {
-			return
+		reading, early := a.early()
+		if !early {
+			var ok bool
+			if reading, ok = a.read(ctx, targets); !ok {
+				return
+			}
 		}
 		if reading == nil {
 			a.unknownPerson(targets)
@@ -48,6 +51,9 @@ func (a *attempt) try(ctx context.Context, targets []plan.Target) {
 		// A read older than our last write proves nothing, however long ago that was: only a write tells.
 		old := reading.Record().Version < a.claim.Written.Version
 		write := plan.Decide(targets, reading.Record(), a.claim.Unsure || old)
+		if write == nil && early {
+			continue
+		}
 		if write == nil {
 			a.settle(targets, nil, reading.Record().Version)
 			return
@@ -57,6 +63,19 @@ func (a *attempt) try(ctx context.Context, targets []plan.Target) {
 		}
 	}
 	a.later(0)
+}
+
+// early returns the record that was read ahead of the claim, if it could be written on had it been read just now.
+func (a *attempt) early() (Reading, bool) {
+	if a.linked || len(a.claim.Linked) > 0 {
+		return nil, false
+	}
+	e, ok := a.ahead.take(a.claim.Person, a.now())
+	if !ok {
+		return nil, false
+	}
+	version := e.Record().Version
+	return e.Reading, version >= a.claim.Written.Version && a.unfinishedSecond(version, e.began) == 0
 }
 
 // read returns a record that may be believed; false means that the claim ends here.

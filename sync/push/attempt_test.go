@@ -411,3 +411,7 @@ func TestSharesWaitForTheIntakeAndForFreePlaces(t *testing.T) {
 		})
 	}
 }
+
+func (*oneClaim) Waiting(context.Context, int) ([]contact.PersonID, error) { return nil, nil }
+
+func (*crowd) Waiting(context.Context, int) ([]contact.PersonID, error) { return nil, nil }

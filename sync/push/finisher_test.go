@@ -72,3 +72,5 @@ func TestResultsAreRecordedTogether(t *testing.T) {
 		}
 	})
 }
+
+func (*slow) Waiting(context.Context, int) ([]contact.PersonID, error) { return nil, nil }

@@ -305,3 +305,5 @@ func TestVersionOfTheHourThatComesTwice(t *testing.T) {
 		}
 	}
 }
+
+func (*queue) Waiting(context.Context, int) ([]contact.PersonID, error) { return nil, nil }

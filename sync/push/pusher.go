@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Store    Store
 	Register Register
+	Records  Records // nil: every record is read by itself
 	Log      *slog.Logger
 	Now      func() time.Time // time.Now
 	// RegisterNow is the time by which versions are judged that are times; Now if nil. It should not hang on this machine's clock alone.
@@ -72,6 +73,7 @@ type Pusher struct {
 	cfg      Config
 	register Register
 	finisher *finisher
+	ahead    ahead
 	breaker  *gobreaker.CircuitBreaker[Result]
 	wake     chan struct{}
 	all      chan struct{} // places taken
@@ -147,14 +149,18 @@ func (p *Pusher) round(ctx context.Context) int {
 	if p.returned.Load() && !p.hasten(ctx) {
 		return 0
 	}
+	p.readAhead(ctx)
 	asked := cap(p.all) - len(p.all)
 	started := p.claim(ctx, asked, true)
 	if started == asked {
+		p.ahead.noteBehind(true)
 		return started // more withdrawals may be due: a place that has become free meanwhile is theirs
 	}
 	free := min(cap(p.all)-len(p.all), cap(p.shares)-len(p.shares))
-	if free > 0 && p.cfg.SharesAllowed() {
-		started += p.claim(ctx, free, false)
+	if free > 0 && p.cfg.SharesAllowed() && !p.ahead.awaited() {
+		shares := p.claim(ctx, free, false)
+		p.ahead.noteBehind(shares == free)
+		started += shares
 	}
 	return started
 }

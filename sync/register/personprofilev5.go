@@ -40,12 +40,8 @@ func (r *ProfileV5) Profiles(ctx context.Context, ids []contact.PersonID, relati
 	if relations {
 		profile = personprofilev5.P4
 	}
-	asked := make([]personv4.ID, len(ids))
-	for i, id := range ids {
-		asked[i] = personv4.ID{Root: id.Root(), Extension: id.RevealExtension()}
-	}
 	began := time.Now()
-	answers, err := r.Client.Persons(ctx, asked, profile, false)
+	answers, err := r.Client.Persons(ctx, identities(ids), profile, false)
 	err = classifyQuestion(err)
 	observed(r.Observe, "profiles", err, began)
 	if err != nil {

@@ -163,3 +163,29 @@ func addTargets(ctx context.Context, tx pgx.Tx, claims []leased, shares bool) er
 func (c leased) unsure() bool {
 	return c.Unsure || slices.ContainsFunc(c.Linked, func(l push.Linked) bool { return l.Unsure })
 }
+
+// Waiting implements push.Store. The order is that of the claims.
+func (s *Store) Waiting(ctx context.Context, limit int) ([]contact.PersonID, error) {
+	rows, err := s.Pool.Query(ctx, `
+		select p.root, p.extension from (
+			(select person_id, 0 as turn, attempts, due_at from sync.due where urgent and lease is null and due_at <= now()
+				order by least(attempts, 8), due_at limit $1)
+			union all
+			(select person_id, 1, attempts, due_at from sync.due where not urgent and lease is null and due_at <= now()
+				order by least(attempts, 8), due_at limit $1)) as d
+		join sync.person p using (person_id)
+		where not exists (select from sync.person l where l.primary_id = d.person_id)
+		order by d.turn, least(d.attempts, 8), d.due_at limit $1`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("look who waits: %w", err)
+	}
+	persons, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (contact.PersonID, error) {
+		var root, extension string
+		err := r.Scan(&root, &extension)
+		return contact.KnownPersonID(root, extension), err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look who waits: %w", err)
+	}
+	return persons, nil
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"contactsync/consent/contact"
+	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 	"contactsync/sync/register"
@@ -16,11 +17,12 @@ import (
 // meter stands before the register's records and sees each change the moment it is committed.
 type meter struct {
 	personv4.Service
-	load    load
-	persons map[string]int // by extension
-	slots   []slot
-	thinks  time.Duration
-	codes   map[contact.Channel]register.Code
+	profiles personprofilev5.Service // nothing is changed through it
+	load     load
+	persons  map[string]int // by extension
+	slots    []slot
+	thinks   time.Duration
+	codes    map[contact.Channel]register.Code
 	// shownAt is when each decision, or a newer one on the same pair, was committed; nil where nobody asks.
 	shownAt []time.Time
 
@@ -55,6 +57,14 @@ func (m *meter) Get(ctx context.Context, caller rivta.Caller, person personv4.ID
 		return nil, err
 	}
 	return m.Service.Get(ctx, caller, person, unrestricted)
+}
+
+// Persons implements personprofilev5.Service.
+func (m *meter) Persons(ctx context.Context, caller rivta.Caller, query personprofilev5.Query) ([]personprofilev5.Answer, error) {
+	if err := pause(ctx, m.thinks); err != nil {
+		return nil, err
+	}
+	return m.profiles.Persons(ctx, caller, query)
 }
 
 // Update implements personv4.Service.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,7 +21,9 @@ import (
 	"contactsync/consent/event"
 	"contactsync/consent/stream"
 	"contactsync/contracts/mockregister"
+	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
+	"contactsync/contracts/rivta"
 	"contactsync/sync/syncpg"
 )
 
@@ -141,7 +144,9 @@ func (s *stage) newLoad(ctx context.Context, sc scenario) (load, error) {
 // serveRegister serves the mock register as dev does, with the meter before its records.
 func (s *stage) serveRegister(ctx context.Context) error {
 	s.meter = newMeter(s.records, s.load, s.cfg.RegisterLatency)
-	err := s.serve(ctx, personv4.NewHandler(s.meter, personv4.HandlerConfig{LogicalAddress: logicalAddress, Authorizer: s.records}))
+	s.meter.profiles = s.records
+	config := personv4.HandlerConfig{LogicalAddress: logicalAddress, Authorizer: s.records}
+	err := s.serve(ctx, rivta.NewHandler(slices.Concat(personv4.Endpoints(s.meter, config), personprofilev5.Endpoints(s.meter, config))...))
 	if err != nil {
 		return err
 	}

@@ -102,14 +102,18 @@ func New(c Config) (_ *Worker, err error) {
 // newRegisterSide makes what speaks to the register, over the same connections.
 func (w *Worker) newRegisterSide(store *syncpg.Store, m *metrics) (err error) {
 	reads, writes := register.HTTPClients(w.TLS, max(32, w.Push.Concurrency))
-	if w.pusher, err = w.newPusher(store, m, reads, writes); err != nil {
+	profiles, err := w.profiles(m, reads)
+	if err != nil {
 		return err
 	}
-	w.asker, err = w.newAsker(store, m, reads)
+	if w.pusher, err = w.newPusher(store, m, reads, writes, profiles); err != nil {
+		return err
+	}
+	w.asker, err = push.NewAsker(push.AskerConfig{Store: store, Register: profiles, Log: w.Log, Answered: w.pusher.Wake, CallTimeout: w.Push.CallTimeout})
 	return err
 }
 
-func (w *Worker) newPusher(store *syncpg.Store, m *metrics, reads, writes *http.Client) (*push.Pusher, error) {
+func (w *Worker) newPusher(store *syncpg.Store, m *metrics, reads, writes *http.Client, profiles *register.ProfileV5) (*push.Pusher, error) {
 	readClient, err1 := personv4.NewClient(personv4.ClientConfig{ClientConfig: w.client(reads)})
 	writeClient, err2 := personv4.NewClient(personv4.ClientConfig{ClientConfig: w.client(writes)})
 	if err := errors.Join(err1, err2); err != nil {
@@ -121,22 +125,18 @@ func (w *Worker) newPusher(store *syncpg.Store, m *metrics, reads, writes *http.
 		return nil, err
 	}
 	c := w.Push
-	c.Store, c.Register, c.Log, c.RegisterNow = store, adapter, w.Log, w.Now
+	c.Store, c.Register, c.Records, c.Log, c.RegisterNow = store, adapter, register.NewAhead(profiles, adapter), w.Log, w.Now
 	// Asked while running only, when the intake is there.
 	c.SharesAllowed = func() bool { return w.intake.Running() }
 	return push.New(c)
 }
 
-func (w *Worker) newAsker(store *syncpg.Store, m *metrics, reads *http.Client) (*push.Asker, error) {
+func (w *Worker) profiles(m *metrics, reads *http.Client) (*register.ProfileV5, error) {
 	client, err := personprofilev5.NewClient(personprofilev5.ClientConfig{ClientConfig: w.client(reads)})
 	if err != nil {
 		return nil, fmt.Errorf("register: %w", err)
 	}
-	adapter, err := register.NewProfileV5(register.ProfileV5Config{Client: client, Observe: m.observer("personprofilev5")})
-	if err != nil {
-		return nil, err
-	}
-	return push.NewAsker(push.AskerConfig{Store: store, Register: adapter, Log: w.Log, Answered: w.pusher.Wake, CallTimeout: w.Push.CallTimeout})
+	return register.NewProfileV5(register.ProfileV5Config{Client: client, Observe: m.observer("personprofilev5")})
 }
 
 func (w *Worker) client(h *http.Client) rivta.ClientConfig {

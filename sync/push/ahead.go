@@ -1,0 +1,138 @@
+package push
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"contactsync/consent/contact"
+)
+
+// Records reads many records in one call, so that a backlog costs a write a person and little more.
+type Records interface {
+	// Records reads up to MostProfiles records. One that is not to be had so is missing; it is read by itself then.
+	Records(ctx context.Context, ids []contact.PersonID) (map[contact.PersonID]Reading, error)
+}
+
+const (
+	// worthIt is how many must wait for their records to be read together.
+	worthIt = 20
+	// keptFor is how long a record is good for that was read ahead. An older one would only be refused more often.
+	keptFor = 2 * time.Minute
+	// aheadPause is how long records are read one by one after they could not be read together.
+	aheadPause = 15 * time.Second
+)
+
+// ahead holds the records of those whose turn comes next, read before their claims. What fences a write is the version in it: if
+// anybody has written since, it is refused, and the record is read again under the claim. So such a record may be written on, but
+// never proves that there is nothing to write.
+type ahead struct {
+	mu      sync.Mutex
+	records map[contact.PersonID]early
+	reading bool      // more are on their way
+	behind  bool      // the last claims found more than there were places for
+	resume  time.Time // not before
+}
+
+// early is a record and when it was begun to be read, by the register's clock and by ours.
+type early struct {
+	Reading
+	began, at time.Time
+}
+
+// take gives away the record that was read ahead, if there is one.
+func (a *ahead) take(p contact.PersonID, now time.Time) (early, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e, ok := a.records[p]
+	delete(a.records, p)
+	return e, ok && now.Sub(e.at) < keptFor
+}
+
+// begin tells whether it is time to read ahead, and that nobody else does.
+func (a *ahead) begin(now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.reading || !a.behind || len(a.records) > MostProfiles/2 || now.Before(a.resume) {
+		return false
+	}
+	a.reading = true
+	return true
+}
+
+// awaited tells whether whoever was claimed now would have to be read alone, though records are on their way.
+func (a *ahead) awaited() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.reading && len(a.records) == 0
+}
+
+func (a *ahead) noteBehind(behind bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.behind = behind
+}
+
+// missing are those of the persons whose records are not here.
+func (a *ahead) missing(persons []contact.PersonID) []contact.PersonID {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var out []contact.PersonID
+	for _, p := range persons {
+		if _, there := a.records[p]; !there {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// end takes in what was read. Records of persons whom somebody else has pushed go when they are too old.
+func (a *ahead) end(got map[contact.PersonID]Reading, began, now time.Time, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reading = false
+	if err != nil || len(got) == 0 {
+		a.resume = now.Add(aheadPause)
+	}
+	if a.records == nil {
+		a.records = map[contact.PersonID]early{}
+	}
+	for p, e := range a.records {
+		if now.Sub(e.at) >= keptFor {
+			delete(a.records, p)
+		}
+	}
+	for p, r := range got {
+		a.records[p] = early{r, began, now}
+	}
+}
+
+// readAhead reads the records of those who wait, beside the work on others.
+func (p *Pusher) readAhead(ctx context.Context) {
+	if p.cfg.Records == nil || !p.ahead.begin(p.now()) {
+		return
+	}
+	p.working.Go(func() {
+		began := p.cfg.RegisterNow()
+		got, err := p.recordsOf(ctx)
+		if err != nil && ctx.Err() == nil {
+			p.troubles.Warn("ahead", "records cannot be read together", err)
+		}
+		p.ahead.end(got, began, p.now(), err)
+		p.Wake()
+	})
+}
+
+func (p *Pusher) recordsOf(ctx context.Context) (map[contact.PersonID]Reading, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
+	defer cancel()
+	waiting, err := p.cfg.Store.Waiting(ctx, MostProfiles)
+	if err != nil {
+		return nil, err
+	}
+	waiting = p.ahead.missing(waiting)
+	if len(waiting) < worthIt {
+		return nil, nil
+	}
+	return p.cfg.Records.Records(ctx, waiting)
+}
