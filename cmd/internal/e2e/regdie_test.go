@@ -165,9 +165,10 @@ func (d *dying) settle(reader *system) {
 	s := &scene{t: d.t, at: d.At}
 	eventually(d.t, "all signals are in the feed", func() bool { return s.count(`select count(*) from register.change`) == 0 })
 	reader.ctx = d.t.Context()
-	for before := -1; before != len(d.noted.signals); {
-		before = len(d.noted.signals)
+	for more := true; more; { // until a page is answered, and empty
+		readings, signals := len(d.noted.readings), len(d.noted.signals)
 		d.must(reader.follow())
+		more = len(d.noted.readings) == readings || len(d.noted.signals) > signals
 	}
 	eventually(d.t, "all entries are sealed", func() bool { return d.verified("").Unsealed == 0 })
 	d.Register.Stop()

@@ -118,7 +118,8 @@ func newSystem(d *dying, random *rand.Rand) *system {
 	d.t.Helper()
 	client := clientOf(d.t, d.Dir, "journal")
 	client.Timeout = 10 * time.Second
-	soap := personv4.ClientConfig{ClientConfig: rivta.ClientConfig{BaseURL: d.At.Register, LogicalAddress: "SE165565594230-1000", HTTP: client}}
+	soap := personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
+		BaseURL: d.At.Register, LogicalAddress: "SE165565594230-1000", HTTP: client}}
 	s := &system{dying: d, random: random}
 	var faults [4]error
 	s.v3, faults[0] = personv3.NewClient(soap)

@@ -76,7 +76,8 @@ func (d *dying) judge() {
 	a.history = collected[change](a, `
 		select extension, replaced, version, coalesce(mobile, ''), coalesce(email, ''), content, tx from regdie.history
 		order by extension, id`)
-	a.entries = collected[logEntry](a, `select correlation, extension, contract, action, outcome, version, tx from register.access_log order by id`)
+	a.entries = collected[logEntry](a, `
+		select correlation, extension, contract, action, outcome, version, tx from register.access_log order by id`)
 	for _, c := range a.history {
 		a.changes[edition{c.Person, c.Version}] = c
 	}
@@ -401,7 +402,11 @@ func (a *afterlife) judgeSignals() {
 
 // judgeChain: the log verifies, also against the head that was noted last, and no head is gone that stood after a blow.
 func (a *afterlife) judgeChain() {
-	v := a.verified(a.heads[len(a.heads)-1])
+	noted := ""
+	if len(a.heads) > 0 {
+		noted = a.heads[len(a.heads)-1]
+	}
+	v := a.verified(noted)
 	a.holds(v.Sound && v.Rows == int64(len(a.entries)) && v.Unsealed == 0, "the log does not verify", fmt.Sprintf("%+v", v))
 	type head struct{ Head string }
 	links := map[string]bool{}
@@ -446,6 +451,7 @@ func (a *afterlife) tellHowMuch() {
 	for _, b := range a.noted.bulks {
 		again += len(b.sent) - 1
 	}
-	a.t.Logf("%d changes, %d entries, %d signals; %d writes answered, %d carried out without an answer, %d not heard of; %d bulks, %d sent again; %d reads",
-		len(a.history), len(a.entries), len(a.noted.signals), answered, landed, unanswered, len(a.noted.bulks), again, len(a.noted.readings))
+	a.t.Logf("%d changes, %d entries, %d signals, %d reads", len(a.history), len(a.entries), len(a.noted.signals), len(a.noted.readings))
+	a.t.Logf("%d writes answered, %d logged without an answer, %d without either; %d bulks, sent again %d times",
+		answered, landed, unanswered, len(a.noted.bulks), again)
 }
