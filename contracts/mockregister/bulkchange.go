@@ -85,10 +85,26 @@ func (r *Register) changeAll(
 		}
 		return r.logWrites(ctx, tx, work.entries)
 	})
+	if p, isRefused := errors.AsType[*problem.Problem](err); isRefused {
+		err = r.refusedBulk(ctx, c, bulk, p)
+	}
 	if err == nil && len(work.changed) > 0 {
 		r.feed.wake()
 	}
 	return answer, work.changed, err
+}
+
+// refusedBulk logs a bulk of which no item is looked at, and returns what is answered.
+func (r *Register) refusedBulk(ctx context.Context, c contactsv1.Call, bulk contactsv1.Bulk, p *problem.Problem) error {
+	entries := make([]accessEntry, len(bulk.Items))
+	for i, item := range bulk.Items {
+		entries[i] = restEntry(c, item.Person.ID(), personv4.OutcomeError+":"+p.Code)
+		entries[i].action = string(item.Decision)
+	}
+	if err := r.logReads(ctx, entries); err != nil {
+		return err
+	}
+	return p
 }
 
 // earlier looks for the answer to an earlier request with the same key; nil if there was none.

@@ -118,6 +118,7 @@ func TestAKeyGivesTheSameAnswerAgain(t *testing.T) {
 	if _, err := client.Change(t.Context(), key, items); code(err) != "422 idempotency_key_reused" {
 		t.Errorf("the key with another body: %v", err)
 	}
+	s.lastLogged(t, items[0].Person.Extension+" share error:idempotency_key_reused -")
 	if outcomes, err := s.contacts(t, clinic).Change(t.Context(), key, items); err != nil || outcomes[0].Outcome != contactsv1.Applied {
 		t.Errorf("the key of another system: %v, %v", outcomes, err)
 	}
@@ -144,6 +145,15 @@ func TestAKeyInWorkIsAConflict(t *testing.T) {
 	items := []contactsv1.Change{share(s.person(t, "empty"), contactsv1.Mobile, "+46701740605", 1)}
 	if _, err := s.contacts(t, worker).Change(t.Context(), key, items); code(err) != "409 in_work" {
 		t.Error(err)
+	}
+	s.lastLogged(t, items[0].Person.Extension+" share error:in_work -")
+}
+
+// lastLogged looks at the newest entry of the access log: whom, what, how it ended and the version.
+func (s served) lastLogged(t *testing.T, want string) {
+	t.Helper()
+	if all := s.logged(t, "extension action outcome version"); len(all) == 0 || all[len(all)-1] != want {
+		t.Errorf("the log is %q, want %q in the end", all, want)
 	}
 }
 
