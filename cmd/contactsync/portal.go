@@ -98,7 +98,7 @@ func newPortal(c portalParts) (portalService, error) {
 
 // registerReader reads from the register, for people to look at.
 func registerReader(c config.RegisterClient, connections int) (*register.PersonV4, error) {
-	reads, _ := register.HTTPClients(c.TLS, connections)
+	reads, _ := register.HTTPClients(c.TLS, connections, nil)
 	client, err := personv4.NewClient(personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
 		BaseURL: c.URL, LogicalAddress: c.LogicalAddress, HTTP: reads}})
 	if err != nil {

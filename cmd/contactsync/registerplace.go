@@ -40,7 +40,7 @@ func (p registerPlace) client() (*personv4.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	reads, _ := register.HTTPClients(config, lookupsAtOnce)
+	reads, _ := register.HTTPClients(config, lookupsAtOnce, nil)
 	client, err := personv4.NewClient(personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
 		BaseURL: p.url, LogicalAddress: p.logicalAddress, HTTP: reads,
 	}})
@@ -60,7 +60,7 @@ func (p registerPlace) contacts() (*contactsv1.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	reads, _ := register.HTTPClients(config, lookupsAtOnce)
+	reads, _ := register.HTTPClients(config, lookupsAtOnce, nil)
 	client, err := contactsv1.NewClient(contactsv1.ClientConfig{BaseURL: p.url, HTTP: reads})
 	if err != nil {
 		return nil, usageError{fmt.Errorf("register: %w", err)}

@@ -83,6 +83,7 @@ func NewAsker(c AskerConfig) (*Asker, error) {
 
 // Run asks until ctx ends.
 func (a *Asker) Run(ctx context.Context) {
+	ctx = ranked(ctx, rankQuestion)
 	for pause(ctx, a.wait()) == nil {
 		for a.round(ctx) == mostQuestions && ctx.Err() == nil { // more may wait
 		}

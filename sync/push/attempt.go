@@ -23,6 +23,8 @@ type attempt struct {
 	result Result
 	called bool  // the register was asked
 	failed error // the last trouble with the register as a whole
+
+	unheard bool // a call was not made, as its turn did not come
 }
 
 // run works on the targets until each is settled, parked or left for later.
@@ -285,4 +287,5 @@ func (a *attempt) park(targets []plan.Target, why reason.Code) {
 // later gives the place back until the backoff, or the register's own wish, is over.
 func (a *attempt) later(wish time.Duration) {
 	a.result.RetryIn = max(min(wish, a.cfg.MaxBackoff), a.backoff(a.claim.Attempts))
+	a.result.Untried = a.unheard && a.failed == nil
 }

@@ -130,6 +130,7 @@ type Error struct {
 	Reason     reason.Code   // with Refused
 	Unnamed    bool          // with Refused: the register gave no code, so a write may have been stale, and of a question one person be to blame
 	RetryAfter time.Duration // the register's wish, zero if none
+	Busy       bool          // the register has too much to do, or did not answer in time
 	Err        error
 }
 

@@ -25,7 +25,8 @@ type Config struct {
 	RegisterNow func() time.Time
 	// SharesAllowed tells whether intake has taken over its partitions, so that no unread withdrawal is overlooked.
 	SharesAllowed func() bool
-	// Concurrency is how many persons are worked on at once (16). A quarter of the places is kept for withdrawals.
+	// Concurrency is how many persons are worked on at once (16), or fewer while the register cannot bear it. A quarter of the places is
+	// kept for withdrawals.
 	Concurrency int
 	// CallTimeout bounds one register call with its retries (4 s). It must lie well inside the store's lease.
 	CallTimeout time.Duration
@@ -38,6 +39,9 @@ type Config struct {
 	VersionZone   *time.Location
 	Poll          time.Duration // how often to look for persons that have become due (500 ms)
 }
+
+// CallTimeout is that of a Config without one.
+const CallTimeout = 4 * time.Second
 
 func (c Config) withDefaults() (Config, error) {
 	if c.Store == nil || c.Register == nil || c.Log == nil || c.SharesAllowed == nil {
@@ -55,7 +59,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Concurrency == 0 {
 		c.Concurrency = 16
 	}
-	c.CallTimeout = orDefault(c.CallTimeout, 4*time.Second)
+	c.CallTimeout = orDefault(c.CallTimeout, CallTimeout)
 	c.MaxBackoff = orDefault(c.MaxBackoff, 5*time.Minute)
 	c.Poll = orDefault(c.Poll, 500*time.Millisecond)
 	return c, nil
@@ -74,6 +78,7 @@ type Pusher struct {
 	register Register
 	finisher *finisher
 	ahead    ahead
+	width    *width
 	breaker  *gobreaker.CircuitBreaker[Result]
 	wake     chan struct{}
 	all      chan struct{} // places taken
@@ -91,7 +96,7 @@ func New(c Config) (*Pusher, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pusher{cfg: c, register: c.Register, finisher: &finisher{store: c.Store, log: c.Log, timeout: c.CallTimeout}, wake: make(chan struct{}, 1),
+	p := &Pusher{cfg: c, register: c.Register, finisher: &finisher{store: c.Store, log: c.Log, timeout: c.CallTimeout}, width: newWidth(c.Concurrency), wake: make(chan struct{}, 1),
 		all: make(chan struct{}, c.Concurrency), shares: make(chan struct{}, max(1, c.Concurrency*3/4)), trouble: trouble.New(c.Log), troubles: trouble.New(c.Log)}
 	p.breaker = gobreaker.NewCircuitBreaker[Result](gobreaker.Settings{
 		Name: "register", MaxRequests: 1, Timeout: breakerTimeout,
@@ -150,13 +155,13 @@ func (p *Pusher) round(ctx context.Context) int {
 		return 0
 	}
 	p.readAhead(ctx)
-	asked := cap(p.all) - len(p.all)
+	asked := p.free()
 	started := p.claim(ctx, asked, true)
-	if started == asked {
+	if started > 0 && started == asked {
 		p.ahead.noteBehind(true)
 		return started // more withdrawals may be due: a place that has become free meanwhile is theirs
 	}
-	free := min(cap(p.all)-len(p.all), cap(p.shares)-len(p.shares))
+	free := min(p.free(), cap(p.shares)-len(p.shares))
 	if free > 0 && p.cfg.SharesAllowed() && !p.ahead.awaited() {
 		shares := p.claim(ctx, free, false)
 		p.ahead.noteBehind(shares == free)
@@ -164,6 +169,9 @@ func (p *Pusher) round(ctx context.Context) int {
 	}
 	return started
 }
+
+// free is how many persons more can be worked on now.
+func (p *Pusher) free() int { return max(0, min(cap(p.all), p.width.places())-len(p.all)) }
 
 // hastenEvery bounds how often backoff is cut short, whatever the register does.
 const hastenEvery = 10 * time.Second
@@ -225,7 +233,11 @@ func (p *Pusher) start(ctx context.Context, c Claim, urgent bool) {
 			}
 			p.Wake()
 		}()
-		p.carryOut(ctx, c)
+		if urgent {
+			p.carryOut(ranked(ctx, rankWithdrawal), c)
+		} else {
+			p.carryOut(ctx, c)
+		}
 	})
 }
 
@@ -272,7 +284,17 @@ func (a *attempt) call(ctx context.Context, f func(context.Context) (Reading, er
 	ctx, cancel := context.WithTimeout(ctx, a.cfg.CallTimeout)
 	defer cancel()
 	reading, err := f(ctx)
+	if errors.Is(err, ErrNoAllowance) {
+		a.unheard = true
+		return reading, err
+	}
 	a.called = true
+	switch e, _ := errors.AsType[*Error](err); {
+	case err == nil:
+		a.width.fits()
+	case e != nil && e.Busy:
+		a.width.tooMuch(a.now())
+	}
 	if err != nil && !aboutOnePerson(err) {
 		a.failed = err
 		a.troubles.Warn("register", "the register cannot be worked with", err)

@@ -1,6 +1,7 @@
 package register
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -21,9 +22,9 @@ func classify(err error, write bool) error {
 	if f, ok := errors.AsType[*rivta.Fault](err); ok {
 		return fault(f, write)
 	}
-	e := &push.Error{Class: push.Retry, Err: err}
+	e := &push.Error{Class: push.Retry, Err: err, Busy: errors.Is(err, context.DeadlineExceeded)}
 	if s, ok := errors.AsType[*rivta.StatusError](err); ok {
-		e.RetryAfter = s.RetryAfter
+		e.RetryAfter, e.Busy = s.RetryAfter, s.Status == http.StatusTooManyRequests || s.Status == http.StatusServiceUnavailable
 		if write && s.Status != http.StatusTooManyRequests {
 			e.Class = push.Unknown
 		}
@@ -69,8 +70,11 @@ func refusal(r personv4.Result) error {
 	return e
 }
 
-// neverSent tells that the connection was not even made.
+// neverSent tells that the connection was not even made, or the call not begun.
 func neverSent(err error) bool {
+	if errors.Is(err, push.ErrNoAllowance) {
+		return true
+	}
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op == "dial"
 }

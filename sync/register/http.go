@@ -3,9 +3,12 @@ package register
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"time"
+
+	"contactsync/sync/push"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
@@ -13,16 +16,44 @@ import (
 // retries within one call: short ones only, the long ones are the store's.
 const retries = 2
 
+// Allowance is who says when a call may be made; see push.Allowance.
+type Allowance interface {
+	Take(ctx context.Context) (give func(), err error)
+}
+
+// allowed makes each attempt of a call wait for its turn: what a service counts are requests.
+type allowed struct {
+	allowance Allowance
+	next      http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (a *allowed) RoundTrip(r *http.Request) (*http.Response, error) {
+	give, err := a.allowance.Take(r.Context())
+	if err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+		return nil, err
+	}
+	defer give()
+	return a.next.RoundTrip(r)
+}
+
 // HTTPClients returns the client for reads and the one for writes, over the same connections. Reads are repeated after
-// connection trouble; a write only if it was certainly never sent: a repeated update could land after a later one.
-func HTTPClients(config *tls.Config, connections int) (reads, writes *http.Client) {
-	transport := &roundTripper{&http.Transport{
+// connection trouble; a write only if it was certainly never sent: a repeated update could land after a later one. Each attempt waits
+// for its allowance; nil: there is no limit.
+func HTTPClients(config *tls.Config, connections int, allowance Allowance) (reads, writes *http.Client) {
+	var transport http.RoundTripper = &roundTripper{&http.Transport{
 		TLSClientConfig:     config,
 		MaxIdleConnsPerHost: connections, // the default of 2 makes a new TLS handshake for almost every call
 		MaxConnsPerHost:     connections,
 		IdleConnTimeout:     90 * time.Second,
 		TLSHandshakeTimeout: 3 * time.Second,
 	}}
+	if allowance != nil {
+		transport = &allowed{allowance, transport}
+	}
 	return client(transport, retryRead), client(transport, retryWrite)
 }
 
@@ -45,7 +76,7 @@ func client(transport http.RoundTripper, retry retryablehttp.CheckRetry) *http.C
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func retryRead(ctx context.Context, res *http.Response, err error) (bool, error) {
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, push.ErrNoAllowance) {
 		return false, nil
 	}
 	// A fault is HTTP 500 whoever is to blame: it is judged by its code, not here.
@@ -53,7 +84,7 @@ func retryRead(ctx context.Context, res *http.Response, err error) (bool, error)
 }
 
 func retryWrite(ctx context.Context, _ *http.Response, err error) (bool, error) {
-	return ctx.Err() == nil && err != nil && neverSent(err), nil
+	return ctx.Err() == nil && err != nil && neverSent(err) && !errors.Is(err, push.ErrNoAllowance), nil
 }
 
 // shortBackoff is at most 0.4 s in all, and ignores Retry-After: a longer wish gives the person back to the queue.

@@ -33,7 +33,7 @@ func hangsUp(t *testing.T) (url string, requests *atomic.Int64) {
 // Trap 3 of DESIGN §4: the HTTP client must not resend an update.
 func TestWriteIsSentOnceReadAgain(t *testing.T) {
 	t.Parallel()
-	reads, writes := register.HTTPClients(nil, 4)
+	reads, writes := register.HTTPClients(nil, 4, nil)
 	for _, tt := range []struct {
 		name   string
 		client *http.Client
@@ -61,7 +61,7 @@ func TestWriteThatWasNeverSentIsRepeated(t *testing.T) {
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, writes := register.HTTPClients(nil, 4)
+	_, writes := register.HTTPClients(nil, 4, nil)
 	began := time.Now()
 	_, err = writes.Post("http://"+listener.Addr().String(), "text/xml", strings.NewReader("<a/>"))
 	if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "dial" {
@@ -86,7 +86,7 @@ func TestFaultKeepsTheConnection(t *testing.T) {
 	}
 	server.Start()
 	t.Cleanup(server.Close)
-	reads, _ := register.HTTPClients(nil, 4)
+	reads, _ := register.HTTPClients(nil, 4, nil)
 	for range 5 {
 		res, err := reads.Post(server.URL, "text/xml", strings.NewReader("<a/>"))
 		if err != nil {
@@ -106,7 +106,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.RedirectHandler("/elsewhere", http.StatusFound))
 	t.Cleanup(server.Close)
-	_, writes := register.HTTPClients(nil, 4)
+	_, writes := register.HTTPClients(nil, 4, nil)
 	res, err := writes.Post(server.URL, "text/xml", strings.NewReader("<a/>"))
 	if err != nil {
 		t.Fatal(err)

@@ -77,7 +77,7 @@ func (s *registered) prepare(ctx context.Context, stored int) error {
 	if err := s.serve(ctx, s.records.Handler()); err != nil {
 		return err
 	}
-	calling, _ := register.HTTPClients(s.client, 64)
+	calling, _ := register.HTTPClients(s.client, 64, nil)
 	return s.connectTo(calling)
 }
 

@@ -51,7 +51,7 @@ func work(ctx context.Context, s *stage) error {
 
 // loop is what people write: one event at a time, read, write, commit.
 func loop(ctx context.Context, s *stage) error {
-	reads, _ := register.HTTPClients(s.client, 1)
+	reads, _ := register.HTTPClients(s.client, 1, nil)
 	defer reads.CloseIdleConnections()
 	client, err := personv4.NewClient(personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
 		BaseURL: s.url, LogicalAddress: logicalAddress, HTTP: reads,

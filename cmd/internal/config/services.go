@@ -199,17 +199,18 @@ func readCodes(r *Reader) map[contact.Channel]register.Code {
 // Worker is what the service `worker` reads.
 type Worker struct {
 	Common
-	Kafka         stream.Config
-	Session       time.Duration
-	Source        string
-	Pepper        []byte
-	AuditKey      audit.Key
-	Register      RegisterClient
-	ReadLag       time.Duration
-	VersionSettle time.Duration
-	Concurrency   int
-	Lease         time.Duration
-	CallTimeout   time.Duration
+	Kafka          stream.Config
+	Session        time.Duration
+	Source         string
+	Pepper         []byte
+	AuditKey       audit.Key
+	Register       RegisterClient
+	ReadLag        time.Duration
+	VersionSettle  time.Duration
+	CallsPerSecond int
+	Concurrency    int
+	Lease          time.Duration
+	CallTimeout    time.Duration
 }
 
 // ReadWorker reads the worker's variables; the reader has the faults.
@@ -221,6 +222,8 @@ func ReadWorker(r *Reader) Worker {
 	w.ReadLag = r.Duration(Variable{Name: "REGISTER_READ_LAG", Default: "3s", Meaning: "how late a write may show in the register's reads"}, 0, time.Minute)
 	w.VersionSettle = r.Duration(Variable{Name: "REGISTER_VERSION_SETTLE", Default: "2s",
 		Meaning: "how long after the second of its version a record may still change; 0s only for registers whose versions are never given twice, such as the mock"}, 0, 10*time.Second)
+	w.CallsPerSecond = r.Number(Variable{Name: "REGISTER_CALLS_PER_SECOND", Default: "0",
+		Meaning: "calls that the register allows all workers together, as each of them is told; 10 for the national service, 0: no limit"}, 0, 10_000)
 	w.Concurrency = r.Number(Variable{Name: "PUSH_CONCURRENCY", Default: "16", Meaning: "persons worked on at once"}, 1, 256)
 	lease := Variable{Name: "PUSH_LEASE", Default: "10s", Meaning: "how long a person belongs to the worker that took it; those of a killed worker wait so long"}
 	w.Lease = r.Duration(lease, time.Second, time.Minute)

@@ -4,6 +4,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -42,6 +43,7 @@ type Config struct {
 	RegisterURL    string        // https://host:port
 	LogicalAddress string        // of the register
 	TLS            *tls.Config   // with the worker's client certificate
+	CallsPerSecond int           // that the register allows all workers together; 0: as many as there are
 	Codes          map[contact.Channel]register.Code
 	Now            func() time.Time // whose verdicts on clocks count; not for measuring
 	Lease          time.Duration    // of a claimed person; zero takes the store's default
@@ -101,7 +103,12 @@ func New(c Config) (_ *Worker, err error) {
 
 // newRegisterSide makes what speaks to the register, over the same connections.
 func (w *Worker) newRegisterSide(store *syncpg.Store, m *metrics) (err error) {
-	reads, writes := register.HTTPClients(w.TLS, max(32, w.Push.Concurrency))
+	var allowance register.Allowance
+	if w.CallsPerSecond > 0 {
+		slots := syncpg.NewSlots(w.Pool, w.CallsPerSecond, cmp.Or(w.Push.CallTimeout, push.CallTimeout))
+		allowance = push.NewAllowance(slots, func(d time.Duration) { w.pusher.Waited(d) })
+	}
+	reads, writes := register.HTTPClients(w.TLS, max(32, w.Push.Concurrency), allowance)
 	profiles, err := w.profiles(m, reads)
 	if err != nil {
 		return err
