@@ -67,7 +67,12 @@ type kindRule struct {
 
 // ruleOf returns the rule of a kind; false for a kind that there is not.
 func ruleOf(k Kind) (kindRule, bool) {
-	rule, ok := map[Kind]kindRule{
+	rule, ok := kindRules()[k]
+	return rule, ok
+}
+
+func kindRules() map[Kind]kindRule {
+	return map[Kind]kindRule{
 		KindRate:        {stage: atTheDoor, rate: always},
 		KindTooMany:     {stage: atTheDoor, probability: maybe, duration: maybe},
 		KindOutage:      {stage: atTheDoor, probability: maybe, duration: maybe},
@@ -80,8 +85,7 @@ func ruleOf(k Kind) (kindRule, bool) {
 		KindClientFault: {stage: inTheService, probability: maybe},
 		KindStale:       {stage: inTheService, probability: maybe, only: classWrite},
 		KindReadLag:     {stage: inTheStore, probability: maybe, duration: always, only: classRead},
-	}[k]
-	return rule, ok
+	}
 }
 
 // Fault is a fault as it is dialled. All filters must fit a call for it to be hit; an empty one fits all.
