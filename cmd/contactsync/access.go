@@ -37,7 +37,7 @@ SYSTEM is an HSA-id or, with --data, the name of a certificate of that dev. Ever
   ` + strings.Join(mockregister.Contracts(), "\n  ") + `
 
 Rights: protected (be told of protected persons, and change them: an Unrestricted contract is refused without it),
-support (act for the support desk), write (change persons through contactsv1).`,
+support (change persons in the name of staff, through the SOAP contracts), write (change persons through contactsv1).`,
 		Example: "  contactsync access grant --data DIR journal UpdatePersonContactInformationUnrestricted --may protected\n" +
 			"  contactsync access grant SE2321000016-CSJ1 contactsv1 --may write,protected",
 		Args: usageArgs(cobra.MinimumNArgs(2)),

@@ -65,23 +65,23 @@ func TestSystemsOfDevMayWhatTheyNeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `system             name     contract                                    logical address      may
-SE2321000016-CSW1  worker   GetPersonContactInformation                 SE165565594230-1000  protected,write
-SE2321000016-CSW1  worker   GetPersonContactInformationUnrestricted     SE165565594230-1000  protected,write
-SE2321000016-CSW1  worker   UpdatePersonContactInformation              SE165565594230-1000  protected,write
-SE2321000016-CSW1  worker   UpdatePersonContactInformationUnrestricted  SE165565594230-1000  protected,write
-SE2321000016-CSW1  worker   GetPersonsForProfile                        SE165565594230-1000  protected,write
-SE2321000016-CSW1  worker   GetPersonsForProfileUnrestricted            SE165565594230-1000  protected,write
-SE2321000016-CSW1  worker   contactsv1                                  SE165565594230-1000  protected,write
+SE2321000016-CSW1  worker   GetPersonContactInformation                 SE165565594230-1000  protected,support,write
+SE2321000016-CSW1  worker   GetPersonContactInformationUnrestricted     SE165565594230-1000  protected,support,write
+SE2321000016-CSW1  worker   UpdatePersonContactInformation              SE165565594230-1000  protected,support,write
+SE2321000016-CSW1  worker   UpdatePersonContactInformationUnrestricted  SE165565594230-1000  protected,support,write
+SE2321000016-CSW1  worker   GetPersonsForProfile                        SE165565594230-1000  protected,support,write
+SE2321000016-CSW1  worker   GetPersonsForProfileUnrestricted            SE165565594230-1000  protected,support,write
+SE2321000016-CSW1  worker   contactsv1                                  SE165565594230-1000  protected,support,write
 SE2321000016-CSP1  portal   GetPersonContactInformation                 SE165565594230-1000  protected
 SE2321000016-CSP1  portal   GetPersonContactInformationUnrestricted     SE165565594230-1000  protected
 SE2321000016-CSP1  portal   GetPersonsForProfile                        SE165565594230-1000  protected
 SE2321000016-CSP1  portal   GetPersonsForProfileUnrestricted            SE165565594230-1000  protected
 SE2321000016-CSP1  portal   contactsv1                                  SE165565594230-1000  protected
-SE2321000016-CSD1  support  GetPersonContactInformation                 SE165565594230-1000  protected,support
-SE2321000016-CSD1  support  GetPersonContactInformationUnrestricted     SE165565594230-1000  protected,support
-SE2321000016-CSD1  support  GetPersonsForProfile                        SE165565594230-1000  protected,support
-SE2321000016-CSD1  support  GetPersonsForProfileUnrestricted            SE165565594230-1000  protected,support
-SE2321000016-CSD1  support  contactsv1                                  SE165565594230-1000  protected,support
+SE2321000016-CSD1  support  GetPersonContactInformation                 SE165565594230-1000  protected
+SE2321000016-CSD1  support  GetPersonContactInformationUnrestricted     SE165565594230-1000  protected
+SE2321000016-CSD1  support  GetPersonsForProfile                        SE165565594230-1000  protected
+SE2321000016-CSD1  support  GetPersonsForProfileUnrestricted            SE165565594230-1000  protected
+SE2321000016-CSD1  support  contactsv1                                  SE165565594230-1000  protected
 SE2321000016-CSJ1  journal  GetPersonContactInformation                 SE165565594230-1000  protected
 SE2321000016-CSJ1  journal  GetPersonContactInformationUnrestricted     SE165565594230-1000  protected
 SE2321000016-CSJ1  journal  GetPersonsForProfile                        SE165565594230-1000  protected

@@ -137,9 +137,10 @@ func devGrants() (all []mockregister.Grant) {
 		uses   func(contract string) bool
 		rights mockregister.Rights
 	}{
-		{devstack.WorkerHSAID, everything, mockregister.Rights{Protected: true, Write: true}},
+		// Support too: a correction reaches the register through the worker, and through nobody else.
+		{devstack.WorkerHSAID, everything, mockregister.Rights{Protected: true, Support: true, Write: true}},
 		{devstack.PortalHSAID, reads, mockregister.Rights{Protected: true}},
-		{devstack.SupportHSAID, reads, mockregister.Rights{Protected: true, Support: true}},
+		{devstack.SupportHSAID, reads, mockregister.Rights{Protected: true}},
 		{devstack.JournalHSAID, reads, mockregister.Rights{Protected: true}},
 	} {
 		for _, contract := range mockregister.Contracts() {

@@ -54,13 +54,14 @@ func faultSetCommand() *cobra.Command {
 Of those from server_fault on, nothing is carried out. A fault hits every call that fits the filters, until it is cleared;
 --count and --probability make it fewer.`,
 		Example: "  contactsync fault set --data DIR answer_lost --operation write --count 3\n" +
+			"  contactsync fault set --data DIR outage --contract GetPersonContactInformation/3\n" +
 			"  contactsync fault set --data DIR read_lag --duration 3s\n" +
 			"  contactsync fault set --data DIR outage --probability 0.1 --seed 7 --person - < person.txt",
 		Args: usageArgs(cobra.ExactArgs(1)),
 	}
 	var f faultFlags
 	f.addFlags(c)
-	c.Flags().StringVar(&f.fault.Contract, "contract", "", "only calls of this contract `NAME`")
+	c.Flags().StringVar(&f.fault.Contract, "contract", "", "only calls of the contract of this `NAME`; NAME/3: of its major 3 alone")
 	c.Flags().StringVar(&f.fault.Operation, "operation", "", "only calls that `read`, or write")
 	c.Flags().StringVar(&f.person, "person", "", "only calls about this `PERSON`, twelve digits; - takes it from standard input")
 	c.Flags().StringVar(&f.fault.Caller, "caller", "", "only calls of the system with this `HSA-ID`")

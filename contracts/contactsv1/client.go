@@ -26,7 +26,8 @@ type ClientConfig struct {
 	HTTP    rivta.Doer // presents the client certificate. Its timeout must be longer than what Changes is told to wait
 }
 
-// Client calls a register. It never repeats a call by itself. Errors are a *problem.Problem, with which the register
+// Client calls a register. It never repeats a call by itself; net/http may, where a connection that it had kept breaks, but only reads
+// and Change, which has a key for that. Errors are a *problem.Problem, with which the register
 // refused, a *rivta.StatusError for an answer that is none of this contract, or what kept the call from being answered.
 type Client struct{ config ClientConfig }
 

@@ -165,7 +165,7 @@ func (h *handler) answer(r *http.Request, route route, ref string, caller *rivta
 	}
 	rights, err := h.config.Rights(r.Context(), *caller, route.operation)
 	if err != nil {
-		return reply{}, err
+		return reply{}, rightsUnknown(err)
 	}
 	if allowed := rights.Read && !route.write || rights.Write && route.write; !allowed {
 		return reply{}, problem.New(http.StatusForbidden, CodeNotAllowed, "The calling system may not use this operation.")
@@ -178,6 +178,16 @@ func (h *handler) answer(r *http.Request, route route, ref string, caller *rivta
 	}
 	call := Call{Operation: route.operation, Caller: *caller, Unrestricted: rights.Unrestricted}
 	return route.serve(&request{Request: r, call: call, ref: ref}, body)
+}
+
+// rightsRetry is when a caller whose rights nobody can tell now should ask again.
+const rightsRetry = time.Second
+
+// rightsUnknown is a 503 and no 500: the request is as good as it was, and nothing of it has been carried out.
+func rightsUnknown(cause error) *problem.Problem {
+	p := problem.New(http.StatusServiceUnavailable, CodeUnavailable, "The register cannot tell now what the calling system may do. Ask again.")
+	p.RetryAfter, p.Cause = rightsRetry, cause
+	return p
 }
 
 func readBody(r *http.Request, media string) ([]byte, error) {

@@ -57,7 +57,7 @@ type Rights struct {
 
 // HandlerConfig is what a handler needs. Rights is required.
 type HandlerConfig struct {
-	// Rights tells what a caller may do with an operation. An error becomes a 500.
+	// Rights tells what a caller may do with an operation. An error, after which nobody can tell now, becomes a 503.
 	Rights   func(ctx context.Context, caller rivta.Caller, operation string) (Rights, error)
 	Begun    func(rivta.Caller, string)      // told of each call of an operation when it comes; nil: nobody
 	Observe  func(context.Context, Exchange) // told of each call after it was answered; nil: nobody

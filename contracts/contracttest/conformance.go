@@ -16,16 +16,19 @@ type Register struct {
 	LogicalAddress string
 	System         string // HSA-id of a caller that may do everything
 	Stranger       string // HSA-id of a caller that may do nothing
-	Person         personv4.ID
-	Rich           personv4.ID // record holds contact persons, and unknown elements in itself, an entry and a contact person
-	Protected      personv4.ID // unlike Person, and with at least one entry
-	Registration   personv4.ID // protected by population registration, and not secrecy-marked
-	Deceased       personv4.ID
-	Unknown        personv4.ID // well-formed, and nobody's
+	// Limited is the HSA-id of a caller that may read and write by the REST contract, protected persons excepted. Empty: the register
+	// serves neither that contract nor profiles.
+	Limited      string
+	Person       personv4.ID
+	Rich         personv4.ID // record holds contact persons, and unknown elements in itself, an entry and a contact person
+	Protected    personv4.ID // unlike Person, and with a number of its own
+	Registration personv4.ID // protected by population registration, and not secrecy-marked; with a number of its own
+	Deceased     personv4.ID
+	Unknown      personv4.ID // well-formed, and nobody's
 }
 
-// Conformance is what every register must pass: the same through each major, and on the same records. Each test gets a register
-// of its own.
+// Conformance is what every register must pass: the same through each major, and on the same records through all contracts that
+// it serves. Each test gets a register of its own.
 func Conformance(t *testing.T, newRegister func(t *testing.T) Register) {
 	t.Helper()
 	for _, c := range majors() {
@@ -37,6 +40,10 @@ func Conformance(t *testing.T, newRegister func(t *testing.T) Register) {
 	t.Run("all majors", func(t *testing.T) {
 		t.Parallel()
 		conform(t, newRegister, newest(), sharedSentences())
+	})
+	t.Run("all contracts", func(t *testing.T) {
+		t.Parallel()
+		conform(t, newRegister, newest(), pairSentences())
 	})
 }
 

@@ -15,7 +15,7 @@ import (
 // Rights is what a system may do through a contract beyond calling it. The zero value is nothing more than that.
 type Rights struct {
 	Protected bool // be told of protected persons, and change them; the Unrestricted contracts ask for it
-	Support   bool // act for the support desk, where a contract lets that do what others may not
+	Support   bool // change persons in the name of staff, such as the support desk; without it a system speaks for residents only
 	Write     bool // change persons through a contract that both reads and writes: contactsv1
 }
 
@@ -149,6 +149,31 @@ func (r *Register) Authorize(ctx context.Context, caller rivta.Caller, op rivta.
 		return rivta.NotAllowed(caller.HSAID)
 	}
 	return nil
+}
+
+// judgeActor refuses an update in the name of staff by a system that may not act for support, and logs it. Who acts stands in the
+// message, so that this is judged after all else that lets a caller in.
+func (r *Register) judgeActor(ctx context.Context, c call, update personv4.Update) error {
+	if !byStaff(update) {
+		return nil
+	}
+	rights, _, err := r.rightsOf(ctx, c.caller.HSAID, c.operation.Name, r.address)
+	if err != nil || rights.Support {
+		return err
+	}
+	fault := rivta.NotAllowed(c.caller.HSAID)
+	fault.String += " i personals namn"
+	_, err = r.refuseForm(ctx, c, update, fault)
+	return err
+}
+
+// byStaff tells whether an update is in the name of staff. Residents and those who act for them, such as guardians, have a
+// personal identity and no organisation (TKB 5.1 ch. 6); who has neither is somebody only if it is the person itself.
+func byStaff(update personv4.Update) bool {
+	id := update.Actor.ID
+	personal := id.Root == personv4.RootPersonnummer || id.Root == personv4.RootSamordningsnummer
+	self := id.Root == update.Person.Root && id.Extension == update.Person.Extension
+	return update.Actor.Professional != nil || !personal && !self
 }
 
 // knows tells whether a system may call at all. One of which that cannot be told now is taken for unknown.

@@ -51,8 +51,6 @@ func (w world) sound(t testing.TB) {
 func TestEveryAccessIsLogged(t *testing.T) {
 	t.Parallel()
 	const get, update = "GetPersonContactInformation", "UpdatePersonContactInformation"
-	staff := personv4.Actor{ID: personv4.ID{Root: "1.2.752.129.2.1.4.1", Extension: "SE2321000016-1A2B"},
-		Professional: &personv4.Professional{Organization: personv4.ID{Root: "1.2.752.129.2.1.4.1", Extension: "SE2321000016-UNIT"}}}
 	nobody := personv4.ID{Root: personv4.RootPersonnummer, Extension: "201701012393"}
 	for _, tt := range []struct {
 		name string
@@ -78,9 +76,15 @@ func TestEveryAccessIsLogged(t *testing.T) {
 			[]string{worker + " SE2321000016 resident P " + update + "Unrestricted/4 write unrestricted ok"}},
 		{"an update by staff", func(t *testing.T, s served) {
 			u := contracttest.Unchanged(s.stood(t))
-			u.Actor = staff
+			u.Actor = staff()
 			s.updates(t, u, "")
 		}, []string{worker + " SE2321000016-UNIT SE2321000016-1A2B P " + update + "Unrestricted/4 write unrestricted ok"}},
+		{"an update by staff, by who may not act for support", func(t *testing.T, s served) {
+			u := contracttest.Unchanged(s.stood(t))
+			u.Actor = staff()
+			_, err := s.Client(t, clinic, address, true).Update(t.Context(), u)
+			isFault(t, err, "VP007")
+		}, []string{clinic + " SE2321000016-UNIT SE2321000016-1A2B P " + update + "/4 write restricted VP007"}},
 		{"an update by somebody else", func(t *testing.T, s served) {
 			u := contracttest.Unchanged(s.stood(t))
 			u.Actor.ID = nobody

@@ -10,13 +10,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"contactsync/consent/pgschema"
+	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/contracttest"
 	"contactsync/contracts/personv4"
+	"contactsync/contracts/problem"
 	"contactsync/contracts/rivta"
 )
 
@@ -147,6 +150,38 @@ func TestTableThatCannotBeReadHoldsForAWhile(t *testing.T) {
 		x.age.pass(step.pass)
 		if got := x.refusal(t, client); got != step.want {
 			t.Errorf("%s: %q, want %q", step.what, got, step.want)
+		}
+	}
+}
+
+// A caller is told that it may ask again, and the log that the register is to blame.
+func TestRESTCallerMayAskAgainWhenNobodyCanTellWhatItMay(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.access = NewAccessTable(s.pool, time.Now)
+	must(s.pool.Exec(t.Context(), "alter table register.access rename to gone"))(t)
+	client := s.contacts(t, reader)
+	for operation, call := range map[string]func() error{
+		contactsv1.OperationLookup: func() error {
+			_, err := client.Lookup(t.Context(), []contactsv1.Person{s.person(t, "empty")})
+			return err
+		},
+		contactsv1.OperationChange: func() error {
+			_, err := client.Change(t.Context(), uuid.NewString(), []contactsv1.Change{withdraw(s.person(t, "empty"), contactsv1.Mobile, 1)})
+			return err
+		},
+		contactsv1.OperationChanges: func() error {
+			_, err := client.Changes(t.Context(), contactsv1.From{})
+			return err
+		},
+	} {
+		p, isProblem := errors.AsType[*problem.Problem](call())
+		if !isProblem || code(p) != "503 unavailable" || p.RetryAfter != time.Second || p.Instance == "" {
+			t.Errorf("%s: %v, want 503 unavailable, Retry-After and an instance", operation, p)
+		}
+		text, line := s.nextLine(t)
+		if line.Outcome != "problem:unavailable" || line.Blame != "us" || line.LogID == "" || line.Cause != "SQLSTATE 42P01" {
+			t.Errorf("%s: logged %s", operation, text)
 		}
 	}
 }

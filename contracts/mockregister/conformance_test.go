@@ -3,6 +3,7 @@ package mockregister
 import (
 	"log/slog"
 	"testing"
+	"time"
 
 	"contactsync/contracts/contracttest"
 	"contactsync/contracts/personv4"
@@ -28,6 +29,37 @@ func TestProfilesConform(t *testing.T) {
 	})
 }
 
+func TestDialledFaultsConform(t *testing.T) {
+	t.Parallel()
+	contracttest.FaultConformance(t, func(t *testing.T) contracttest.FaultRegister {
+		w, waits := seeded(t, slog.DiscardHandler), make(timers, 100)
+		w.faults.after = waits.after
+		f := contracttest.FaultRegister{Register: underTest(t, w)}
+		for kind := range kindRules() {
+			f.Kinds = append(f.Kinds, string(kind))
+		}
+		f.Dial = func(t *testing.T, kind, class string) func() {
+			fault := Fault{Kind: Kind(kind), Operation: class}
+			rule, _ := ruleOf(fault.Kind)
+			if rule.duration == always {
+				fault.Duration = Duration(time.Minute)
+			}
+			if rule.rate == always {
+				fault.Rate = 1
+			}
+			id := must(w.faults.Set(fault))(t)
+			return func() { w.faults.Clear(id) }
+		}
+		f.Elapse = func(t *testing.T, meanwhile func()) {
+			fire := waits.awaits(t, time.Minute)
+			meanwhile()
+			fire()
+			w.faults.group.Wait()
+		}
+		return f
+	})
+}
+
 func underTest(t *testing.T, w world) contracttest.Register {
 	t.Helper()
 	return contracttest.Register{
@@ -35,6 +67,7 @@ func underTest(t *testing.T, w world) contracttest.Register {
 		LogicalAddress: address,
 		System:         worker,
 		Stranger:       "SE2321000016-CSX1",
+		Limited:        clinic,
 		Person:         w.id(t, "empty"),
 		Rich:           w.id(t, "contact_persons"),
 		Protected:      w.id(t, "secrecy"),

@@ -20,7 +20,7 @@ import (
 // contacts speaks the REST contract as a system.
 func (s served) contacts(t testing.TB, system string) *contactsv1.Client {
 	t.Helper()
-	return must(contactsv1.NewClient(contactsv1.ClientConfig{BaseURL: s.URL, HTTP: s.HTTP(t, system)}))(t)
+	return s.Contacts(t, system)
 }
 
 // person is a test person in the form of the REST contract.

@@ -5,8 +5,10 @@ import (
 	"io"
 	"log/slog"
 	"regexp"
+	"strings"
 	"time"
 
+	"contactsync/contracts"
 	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
@@ -65,7 +67,12 @@ type kindRule struct {
 
 // ruleOf returns the rule of a kind; false for a kind that there is not.
 func ruleOf(k Kind) (kindRule, bool) {
-	rule, ok := map[Kind]kindRule{
+	rule, ok := kindRules()[k]
+	return rule, ok
+}
+
+func kindRules() map[Kind]kindRule {
+	return map[Kind]kindRule{
 		KindRate:        {stage: atTheDoor, rate: always},
 		KindTooMany:     {stage: atTheDoor, probability: maybe, duration: maybe},
 		KindOutage:      {stage: atTheDoor, probability: maybe, duration: maybe},
@@ -78,14 +85,13 @@ func ruleOf(k Kind) (kindRule, bool) {
 		KindClientFault: {stage: inTheService, probability: maybe},
 		KindStale:       {stage: inTheService, probability: maybe, only: classWrite},
 		KindReadLag:     {stage: inTheStore, probability: maybe, duration: always, only: classRead},
-	}[k]
-	return rule, ok
+	}
 }
 
 // Fault is a fault as it is dialled. All filters must fit a call for it to be hit; an empty one fits all.
 type Fault struct {
 	Kind      Kind   `json:"kind"`
-	Contract  string `json:"contract,omitempty"`  // such as UpdatePersonContactInformationUnrestricted
+	Contract  string `json:"contract,omitempty"`  // such as UpdatePersonContactInformationUnrestricted; with "/3", its major 3 alone
 	Operation string `json:"operation,omitempty"` // read or write
 	Person    string `json:"person,omitempty"`    // extension of the identity; a bulk call is hit if it asks for it among others
 	Caller    string `json:"caller,omitempty"`    // HSA-id
@@ -150,7 +156,7 @@ func (f Fault) check(knows func(caller string) bool) *FieldError {
 		return &FieldError{CodeMissing, "kind"}
 	case !known:
 		return &FieldError{CodeInvalid, "kind"}
-	case f.Contract != "" && class == "", !agree(class, rule.only), f.Kind == KindStale && f.Contract == contactsv1.OperationChange:
+	case f.Contract != "" && class == "", !agree(class, rule.only), f.Kind == KindStale && !namesVersion(f.Contract):
 		return &FieldError{CodeInvalid, "contract"}
 	case f.Operation != "" && f.Operation != classRead && f.Operation != classWrite,
 		!agree(f.Operation, rule.only), !agree(f.Operation, class):
@@ -193,8 +199,29 @@ func (f Fault) checkParameters(rule kindRule) *FieldError {
 // agree tells whether two classes of operations have a call in common; an empty one means both.
 func agree(a, b string) bool { return a == "" || b == "" || a == b }
 
-// classOf is the class of a contract's operation; empty for a contract that there is not.
+// namesVersion tells whether a write through the contract is of one version of the record; bulk changes are not.
+func namesVersion(contract string) bool {
+	name, _, _ := strings.Cut(contract, "/")
+	return name != contactsv1.OperationChange
+}
+
+// isMajor tells whether there is this major of a contract, such as GetPersonContactInformation/3; of the REST contract, its operations have it.
+func isMajor(text string) bool {
+	c, err := contracts.ParseContract(text)
+	if _, rest := contactsv1.Operations()[c.Name]; rest {
+		c.Name = contractREST
+	}
+	_, known := contracts.Of(c)
+	return err == nil && known
+}
+
+// classOf is the class of a contract's operation, in all majors or in the one that is named; empty for what there is not.
 func classOf(contract string) string {
+	name, _, limited := strings.Cut(contract, "/")
+	if limited && !isMajor(contract) {
+		return ""
+	}
+	contract = name
 	if writes, known := contactsv1.Operations()[contract]; known {
 		if writes {
 			return classWrite

@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"contactsync/contracts/contactsv1"
+	"contactsync/contracts/personv3"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 )
@@ -55,6 +57,10 @@ func TestAllFiltersMustFit(t *testing.T) {
 		{Fault{Contract: get.Name}, someCall(get, reader, plantedPerson), true},
 		{Fault{Contract: get.Name}, someCall(getRestricted, reader, plantedPerson), false},
 		{Fault{Contract: get.Name}, someCall(update, reader, plantedPerson), false},
+		{Fault{Contract: get.Name + "/4"}, someCall(get, reader, plantedPerson), true},
+		{Fault{Contract: get.Name + "/3"}, someCall(get, reader, plantedPerson), false},
+		{Fault{Contract: get.Name + "/3"}, someCall(personv3.GetOperation(true), reader, plantedPerson), true},
+		{Fault{Contract: contactsv1.OperationLookup + "/1"}, someCall(contactsOperation(contactsv1.OperationLookup), reader, plantedPerson), true},
 		{Fault{Operation: classWrite}, someCall(update, reader, plantedPerson), true},
 		{Fault{Operation: classWrite}, someCall(get, reader, plantedPerson), false},
 		{Fault{Operation: classRead}, someCall(getRestricted, reader, plantedPerson), true},
@@ -308,7 +314,13 @@ func TestFaultsThatCannotBeDialled(t *testing.T) {
 		{Fault{}, CodeMissing, "kind"},
 		{Fault{Kind: "flood"}, CodeInvalid, "kind"},
 		{Fault{Kind: KindReset, Contract: "GetPersonContactInformationX"}, CodeInvalid, "contract"},
+		{Fault{Kind: KindReset, Contract: get + "/5"}, CodeInvalid, "contract"},
+		{Fault{Kind: KindReset, Contract: get + "/"}, CodeInvalid, "contract"},
+		{Fault{Kind: KindReset, Contract: "contactsv1/1"}, CodeInvalid, "contract"},
+		{Fault{Kind: KindReset, Contract: contactsv1.OperationLookup + "/2"}, CodeInvalid, "contract"},
 		{Fault{Kind: KindStale, Contract: get}, CodeInvalid, "contract"},
+		{Fault{Kind: KindStale, Contract: get + "/3"}, CodeInvalid, "contract"},
+		{Fault{Kind: KindStale, Contract: contactsv1.OperationChange + "/1"}, CodeInvalid, "contract"},
 		{Fault{Kind: KindReset, Operation: "delete"}, CodeInvalid, "operation"},
 		{Fault{Kind: KindLateWrite, Duration: minute, Operation: classRead}, CodeInvalid, "operation"},
 		{Fault{Kind: KindReadLag, Duration: minute, Operation: classWrite}, CodeInvalid, "operation"},

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 )
@@ -202,9 +201,9 @@ func (c call) isAbout(extension string) bool {
 // meets tells whether all filters fit.
 func (d *dialled) meets(c call) bool {
 	return agree(d.rule.only, c.class) && agree(d.Operation, c.class) &&
-		(d.Contract == "" || d.Contract == c.operation.Name) &&
+		(d.Contract == "" || d.Contract == c.operation.Name || d.Contract == contractOf(c.operation)) &&
 		(d.Person == "" || c.isAbout(d.Person)) &&
-		(d.Kind != KindStale || c.operation.Name != contactsv1.OperationChange) && // which names no version
+		(d.Kind != KindStale || namesVersion(c.operation.Name)) &&
 		(d.Caller == "" || d.Caller == c.caller.HSAID)
 }
 

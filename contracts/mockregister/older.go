@@ -25,5 +25,5 @@ func (v throughV3) Update(
 	bare := update.Over(personv4.Record{})
 	c := writeCall(caller, bare, unrestricted)
 	c.operation, c.over = personv3.UpdateOperation(unrestricted), update.Over
-	return v.change(ctx, c, bare)
+	return v.judgedChange(ctx, c, bare)
 }

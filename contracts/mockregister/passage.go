@@ -42,7 +42,15 @@ func (b behindFaults) read(ctx context.Context, c call) (*personv4.Record, error
 func (b behindFaults) Update(
 	ctx context.Context, caller rivta.Caller, update personv4.Update, unrestricted bool,
 ) (personv4.Result, error) {
-	return b.change(ctx, writeCall(caller, update, unrestricted), update)
+	return b.judgedChange(ctx, writeCall(caller, update, unrestricted), update)
+}
+
+// judgedChange is change of a contract that lets its caller say who acts.
+func (b behindFaults) judgedChange(ctx context.Context, c call, update personv4.Update) (personv4.Result, error) {
+	if err := b.judgeActor(ctx, c, update); err != nil {
+		return personv4.Result{}, err
+	}
+	return b.change(ctx, c, update)
 }
 
 func writeCall(caller rivta.Caller, update personv4.Update, unrestricted bool) call {
