@@ -124,7 +124,7 @@ func (p *Pusher) readAhead(ctx context.Context) {
 }
 
 func (p *Pusher) recordsOf(ctx context.Context) (map[contact.PersonID]Reading, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
+	ctx, cancel := context.WithTimeout(ranked(ctx, rankQuestion), p.cfg.CallTimeout)
 	defer cancel()
 	waiting, err := p.cfg.Store.Waiting(ctx, MostProfiles)
 	if err != nil {

@@ -27,7 +27,7 @@ type rank int
 // The ranks. What bears none is ordinary.
 const (
 	rankOrdinary   rank = iota // a share
-	rankQuestion               // who somebody is, and the proof of a removal: one call for many persons
+	rankQuestion               // one call for many persons
 	rankWithdrawal             // before everything
 	ranks
 )

@@ -41,6 +41,7 @@ func work(ctx context.Context, s *stage) error {
 		AuditKey: audit.DevelopmentKey(),
 		Kafka:    s.kafka, Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + workerHSAID,
 		RegisterURL: s.url, LogicalAddress: logicalAddress, TLS: s.client, Codes: register.DefaultCodes(), Now: time.Now,
+		CallsPerSecond: s.cfg.RegisterLimit,
 		Log: s.cfg.Log, Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
