@@ -147,4 +147,6 @@ func (k Key) keyed() hash.Hash {
 }
 
 // opening is what the text under a MAC begins with, so that no MAC of another purpose or log fits.
-func opening(purpose, log string) string { return "contactsync audit 1\x00" + purpose + "\x00" + log + "\x00" }
+func opening(purpose, log string) string {
+	return "contactsync audit 1\x00" + purpose + "\x00" + log + "\x00"
+}

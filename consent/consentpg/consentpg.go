@@ -95,6 +95,7 @@ type Outcome struct {
 	Reason   reason.Code
 	Effects  []reason.Code
 	At       time.Time
+	ProvedAt *time.Time // when a withdrawn detail was seen to be gone; nil: not, or not yet
 }
 
 // Decide makes a decision durable: the decision, its audit entry and its event, all or nothing. Its revision is the time in

@@ -41,14 +41,15 @@ func foldOne(ctx context.Context, tx pgx.Tx, o event.Outcome) (bool, error) {
 	root, extension := o.Person.Root(), o.Person.RevealExtension()
 	tag, err := tx.Exec(ctx, `
 		insert into consent.outcome as x (event_id, root, extension, channel, revision, outcome, reason, effects, register_version,
-			sequence, told_at, counts)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+			sequence, told_at, counts, proved_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 		on conflict (root, extension, channel, event_id) do update set revision = excluded.revision, outcome = excluded.outcome,
 			reason = excluded.reason, effects = excluded.effects, register_version = excluded.register_version,
-			sequence = excluded.sequence, told_at = excluded.told_at, counts = excluded.counts
+			sequence = excluded.sequence, told_at = excluded.told_at, counts = excluded.counts,
+			proved_at = case when excluded.outcome = 'unchanged' then coalesce(excluded.proved_at, x.proved_at) else excluded.proved_at end
 		where x.sequence < excluded.sequence`,
 		o.EventID, root, extension, string(o.Channel), o.Revision, string(o.Outcome), string(o.Reason), codes(o.Effects),
-		o.RegisterVersion, o.Sequence, o.Time, counts(o))
+		o.RegisterVersion, o.Sequence, o.Time, counts(o), o.ProvedAt)
 	if err != nil || tag.RowsAffected() == 0 || !counts(o) {
 		return tag.RowsAffected() > 0, err
 	}
@@ -126,9 +127,9 @@ func (s *Store) outcome(ctx context.Context, p contact.PersonID, channel contact
 	var o Outcome
 	var effects []string
 	err := s.Pool.QueryRow(ctx, `
-		select revision, outcome, reason, effects, told_at from consent.outcome
+		select revision, outcome, reason, effects, told_at, proved_at from consent.outcome
 		where root = $1 and extension = $2 and channel = $3 and `+condition+` order by revision desc, sequence desc limit 1`,
-		p.Root(), p.RevealExtension(), string(channel), arg).Scan(&o.Revision, &o.Kind, &o.Reason, &effects, &o.At)
+		p.Root(), p.RevealExtension(), string(channel), arg).Scan(&o.Revision, &o.Kind, &o.Reason, &effects, &o.At, &o.ProvedAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

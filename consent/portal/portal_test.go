@@ -89,6 +89,14 @@ func TestEveryStateIsToldInWords(t *testing.T) {
 			w.told(tove, event.Outcome{EventID: c.EventID, Channel: contact.Mobile, Revision: c.Revision, Outcome: event.Pushed,
 				Effects: []reason.Code{reason.PaperOptOutEnded}})
 		}, []string{"Passed on.", "letters on paper again"}, "Share 070-174 06 05"},
+		"withdrawn, and not seen to be gone yet": {func(w *world, v *visitor) {
+			share(w, v)
+			w.carried(tove, contact.Mobile)
+			v.get("/settings")
+			v.saves(contact.Mobile, "choice", "withdraw")
+			c, _ := w.choice(tove, contact.Mobile)
+			w.told(tove, event.Outcome{EventID: c.EventID, Channel: contact.Mobile, Revision: c.Revision, Outcome: event.Pushed})
+		}, []string{"Saved.", "We are removing the detail now"}, "Do not share"},
 		"superseded": {func(w *world, v *visitor) {
 			share(w, v)
 			c, _ := w.choice(tove, contact.Mobile)

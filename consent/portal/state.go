@@ -13,9 +13,9 @@ type state string
 
 const (
 	never      state = "never"      // no choice was made, here or elsewhere
-	saved      state = "saved"      // here, and nothing heard of it yet
+	saved      state = "saved"      // here, and nothing heard of it yet, or not yet that the detail is gone
 	passedOn   state = "passed_on"  // the register has it
-	removed    state = "removed"    // the register has it no more
+	removed    state = "removed"    // the register was seen to have it no more
 	refused    state = "refused"    // it will not be passed on; what held before holds
 	waiting    state = "waiting"    // it holds, and cannot be passed on yet
 	superseded state = "superseded" // a newer choice took its place
@@ -36,8 +36,11 @@ func stateOf(c consentpg.Choice, known bool) state {
 	case event.Superseded:
 		return superseded
 	case event.Pushed, event.Unchanged:
-		if c.Share {
+		switch {
+		case c.Share:
 			return passedOn
+		case c.Outcome.ProvedAt == nil && !c.Reason.Scoped(): // what takes back nothing of others' is not looked for
+			return saved
 		}
 		return removed
 	}

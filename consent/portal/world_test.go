@@ -152,7 +152,12 @@ func (w *world) carried(p contact.PersonID, channel contact.Channel) {
 	if c.Share {
 		w.register.holds(p, channel, &portal.Entry{Value: c.Value, Notify: c.Notify != nil && *c.Notify})
 	}
-	w.told(p, event.Outcome{EventID: c.EventID, Channel: channel, Revision: c.Revision, Outcome: event.Pushed})
+	o := event.Outcome{EventID: c.EventID, Channel: channel, Revision: c.Revision, Outcome: event.Pushed}
+	w.told(p, o)
+	if !c.Share {
+		o.ProvedAt = new(w.now())
+		w.told(p, o)
+	}
 }
 
 // parked says of the newest choice that it is refused, or waits.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -70,12 +71,19 @@ func (r *Register) copyPersons(ctx context.Context, tx pgx.Tx, named []seedPerso
 	next, stop := iter.Pull(everybody(named, generated, details))
 	defer stop()
 	version := r.clock.wall()
+	both, err := stored(seedPerson{content: bothChannels()}.record(version))
+	if err != nil {
+		return err
+	}
 	source := pgx.CopyFromFunc(func() ([]any, error) {
 		p, ok := next()
 		if !ok {
 			return nil, nil
 		}
-		content, err := stored(p.record(version))
+		content, err := both, error(nil)
+		if !details || p.State != StateGenerated { // the others are all alike
+			content, err = stored(p.record(version))
+		}
 		particulars, err2 := p.profile()
 		o := ownOf(p.content.Entries)
 		return []any{p.Root, p.Extension, p.Name, p.State, p.deceased(), p.secrecy, p.protectedPopulation, version, content,
@@ -98,8 +106,11 @@ func everybody(named []seedPerson, generated int, details bool) iter.Seq[seedPer
 				return
 			}
 		}
-		left := generated
-		for number := range adultNumbers() {
+		left, numbers := generated, adultNumbers()
+		if details { // in their order, so that the index of a register of millions grows at its end
+			numbers = sorted(numbers, generated+len(taken))
+		}
+		for number := range numbers {
 			if left == 0 {
 				return
 			}
@@ -116,6 +127,18 @@ func everybody(named []seedPerson, generated int, details bool) iter.Seq[seedPer
 			left--
 		}
 	}
+}
+
+// sorted are the first n in their order.
+func sorted(numbers iter.Seq[string], n int) iter.Seq[string] {
+	first := make([]string, 0, n)
+	for number := range numbers {
+		if first = append(first, number); len(first) == n {
+			break
+		}
+	}
+	slices.Sort(first)
+	return slices.Values(first)
 }
 
 // generatedPerson has an invented name; which one depends on n.

@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
@@ -17,7 +18,8 @@ type Verdict struct {
 	Outcome  event.OutcomeKind
 	Reason   reason.Code
 	Effects  []reason.Code
-	Version  string // of the register record that showed it; empty where none was read
+	Version  string    // of the register record that showed it; empty where none was read
+	ProvedAt time.Time // when a withdrawn detail was seen to be gone; zero: not, or not yet
 }
 
 // Event is a valid decision: exactly one of the two is set.
@@ -93,7 +95,9 @@ func (s *State) isBlocked(m Mark) bool {
 	return b != nil && b.mark() == m
 }
 
-// verdict is one on the decision that the want comes from.
+// Verdict is one on the decision that the want comes from.
+func (w Want) Verdict(outcome event.OutcomeKind) Verdict { return w.verdict(outcome, "") }
+
 func (w Want) verdict(outcome event.OutcomeKind, why reason.Code) Verdict {
 	return Verdict{EventID: w.EventID, Revision: w.Revision, Under: w.Under, Outcome: outcome, Reason: why}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"contactsync/consent/trouble"
+	"contactsync/sync/plan"
 )
 
 // Config of a pusher. Zero durations and numbers take the default named beside them.
@@ -25,6 +27,8 @@ type Config struct {
 	RegisterNow func() time.Time
 	// SharesAllowed tells whether intake has taken over its partitions, so that no unread withdrawal is overlooked.
 	SharesAllowed func() bool
+	// Removed is called when a removal is durable, and may be looked for; nil: nobody looks. It must not block.
+	Removed func()
 	// Concurrency is how many persons are worked on at once (16), or fewer while the register cannot bear it. A quarter of the places is
 	// kept for withdrawals.
 	Concurrency int
@@ -248,6 +252,9 @@ func (p *Pusher) carryOut(ctx context.Context, c Claim) {
 	result := p.attempt(attempting, c)
 	cancel()
 	p.finisher.finish(ctx, Ended{c, result})
+	if p.cfg.Removed != nil && slices.ContainsFunc(result.Settled, func(s Settled) bool { return s.Target.Want.Kind == plan.Withdrawn }) {
+		p.cfg.Removed()
+	}
 }
 
 // breakerTimeout is how long nothing is asked of a register that is down, before one probe.

@@ -48,6 +48,10 @@ type world struct {
 	store   *syncpg.Store
 	pusher  *push.Pusher
 	asker   *push.Asker
+	ahead   *register.Ahead
+	prover  *push.Prover
+	proved  []time.Duration
+	undone  int
 	network *network
 	care    *personv4.Client // what a care system sees
 	persons map[string]contact.PersonID
@@ -78,6 +82,8 @@ func newWorld(t *testing.T, configure func(*push.Config)) *world {
 	w.store = newStore(t, pool)
 	w.pusher = w.newPusher(served.URL, configure)
 	w.asker = w.newAsker(served.URL)
+	w.ahead = w.newAhead(served.URL)
+	w.prover = w.newProver(w.ahead)
 	w.assign(0, 0)
 	return w
 }
@@ -130,6 +136,39 @@ func (w *world) newAsker(url string) *push.Asker {
 		w.t.Fatal(err)
 	}
 	return a
+}
+
+// proves looks once for what was removed, whether or not it is time to.
+func (w *world) proves() int {
+	w.t.Helper()
+	if _, err := w.pool.Exec(w.t.Context(), `update sync.proof set due_at = now()`); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.prover.Round(w.t.Context())
+}
+
+func (w *world) newAhead(url string) *register.Ahead {
+	w.t.Helper()
+	soap := rivta.ClientConfig{BaseURL: url, LogicalAddress: address, HTTP: &http.Client{Transport: w.network}}
+	profiles, err1 := personprofilev5.NewClient(personprofilev5.ClientConfig{ClientConfig: soap})
+	contacts, err2 := personv4.NewClient(personv4.ClientConfig{ClientConfig: soap})
+	observe := func(string, string, string, time.Duration) {}
+	reads, err3 := register.NewProfileV5(register.ProfileV5Config{Client: profiles, Observe: observe})
+	pushes, err4 := register.NewPersonV4(register.PersonV4Config{Reads: contacts, Writes: contacts, Codes: register.DefaultCodes(), Observe: observe})
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		w.t.Fatal(err)
+	}
+	return register.NewAhead(reads, pushes)
+}
+
+func (w *world) newProver(register push.Shown) *push.Prover {
+	w.t.Helper()
+	p, err := push.NewProver(push.ProverConfig{Store: w.store, Register: register, Log: slog.New(slog.DiscardHandler),
+		Proved: func(d time.Duration) { w.proved = append(w.proved, d) }, Failed: func() { w.undone++ }, Due: w.pusher.Wake})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p
 }
 
 // asks does one round of questions; everything that waits for its time is asked now.
@@ -245,7 +284,11 @@ func (w *world) outcomesUnder(state string, revision int64) []string {
 		}
 		o, err := event.ReadOutcome(headers, value)
 		if o.Revision == revision && (state == "" || o.Person.RevealExtension() == w.persons[state].RevealExtension()) {
-			out = append(out, strings.TrimSpace(string(o.Outcome)+" "+string(o.Reason)))
+			told := strings.TrimSpace(string(o.Outcome) + " " + string(o.Reason))
+			if o.ProvedAt != nil {
+				told += " proved"
+			}
+			out = append(out, told)
 		}
 		return err
 	})

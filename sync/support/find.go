@@ -102,7 +102,7 @@ func (d *Desk) look(ctx context.Context, p contact.PersonID) (Report, error) {
 		if choice := choices[channel]; choice.EventID != "" {
 			c.Here = &choice
 		}
-		c.State = stateOf(c.Here, explained.States[channel], newest(outcomes, channel))
+		c.State = stateOf(c.Here, explained.States[channel], explained.Unproved[channel], newest(outcomes, channel))
 		r.Channels = append(r.Channels, c)
 	}
 	return r, nil

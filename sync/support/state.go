@@ -16,9 +16,9 @@ type Stage string
 const (
 	Undecided Stage = "undecided" // no decision counts: whatever stands in the register is not ours to touch
 	Saved     Stage = "saved"     // made durable here, on its way to the worker
-	UnderWay  Stage = "under_way" // the worker has it; the register does not show it yet
+	UnderWay  Stage = "under_way" // the worker has it; the register has not been seen to show it yet
 	PassedOn  Stage = "passed_on" // the register shows what was shared
-	Removed   Stage = "removed"   // the register shows nothing of the resident's own
+	Removed   Stage = "removed"   // the register was seen to show nothing of the resident's own
 	Parked    Stage = "parked"    // holds, and cannot be pushed yet: Reason says why
 	Refused   Stage = "refused"   // takes no part: Reason says why
 )
@@ -37,7 +37,7 @@ func notYet(c reason.Code) bool {
 
 // stateOf is the state of a channel: of the newest decision made here, as far as the worker has not got it or has refused it,
 // else of what the worker keeps. last is the newest outcome told of, for a channel that nothing else is known of.
-func stateOf(here *consentpg.Choice, s plan.State, last *consentpg.Told) State {
+func stateOf(here *consentpg.Choice, s plan.State, unproved bool, last *consentpg.Told) State {
 	if ahead(here, s) {
 		if here.Outcome == nil {
 			return State{Stage: Saved}
@@ -54,7 +54,7 @@ func stateOf(here *consentpg.Choice, s plan.State, last *consentpg.Told) State {
 		return State{Parked, s.Parked}
 	case len(s.Waiting) > 0:
 		return State{Parked, reason.GuardianUnconfirmed}
-	case s.Due():
+	case s.Due(), want.Kind == plan.Withdrawn && unproved:
 		return State{Stage: UnderWay}
 	case want.Kind == plan.Shared:
 		return State{Stage: PassedOn}

@@ -42,19 +42,20 @@ const (
 // world is everything between a decision and the register, with Kafka's part played by carry: real stores, a real worker and
 // a real register behind mutual TLS.
 type world struct {
-	t       *testing.T
-	pool    *pgxpool.Pool
-	desk    *support.Desk
-	consent *consentpg.Store
-	intake  *intake.Intake
-	store   *syncpg.Store
-	adapter *register.PersonV4
-	away    bool // the register does not answer the desk
-	clock   time.Time
-	persons map[string]contact.PersonID
-	staff   event.Actor
-	next    int64 // offset in the one partition
-	emitted []stream.Record
+	profiles *register.ProfileV5
+	t        *testing.T
+	pool     *pgxpool.Pool
+	desk     *support.Desk
+	consent  *consentpg.Store
+	intake   *intake.Intake
+	store    *syncpg.Store
+	adapter  *register.PersonV4
+	away     bool // the register does not answer the desk
+	clock    time.Time
+	persons  map[string]contact.PersonID
+	staff    event.Actor
+	next     int64 // offset in the one partition
+	emitted  []stream.Record
 }
 
 func newWorld(t *testing.T) *world {
@@ -99,7 +100,11 @@ func (w *world) newRegister() *register.PersonV4 {
 	for _, p := range seeded {
 		w.persons[p.State] = contact.KnownPersonID(p.Root, p.Extension)
 	}
-	client := contracttest.Serve(w.t, mock.Handler()).Client(w.t, caller, address, false)
+	served := contracttest.Serve(w.t, mock.Handler())
+	w.profiles, err = register.NewProfileV5(register.ProfileV5Config{Client: served.Profiles(w.t, caller, address, false),
+		Observe: func(string, string, string, time.Duration) {}})
+	w.must(err)
+	client := served.Client(w.t, caller, address, false)
 	adapter, err := register.NewPersonV4(register.PersonV4Config{Reads: client, Writes: client, Codes: register.DefaultCodes(),
 		Observe: func(string, string, string, time.Duration) {}})
 	w.must(err)
@@ -151,6 +156,10 @@ func (w *world) push() {
 		Log: slog.New(slog.DiscardHandler), SharesAllowed: func() bool { return true }})
 	w.must(err)
 	pusher.Run(ctx)
+	prover, err := push.NewProver(push.ProverConfig{Store: w.store, Register: register.NewAhead(w.profiles, w.adapter), Log: slog.New(slog.DiscardHandler),
+		Proved: func(time.Duration) {}, Failed: func() { w.t.Error("a removal was undone") }, Due: func() {}})
+	w.must(err)
+	prover.Round(w.t.Context())
 }
 
 // untilIdle stops the worker when nobody is due and nobody is worked on.

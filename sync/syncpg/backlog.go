@@ -16,6 +16,7 @@ type Backlog struct {
 	Parked              map[reason.Code]int64 // decisions that cannot be carried out for now, waiting guardians' shares included
 	Outbox              int64                 // messages that wait to be published
 	Questions           int64                 // persons about whom the register is to be asked who they are
+	Unproved            Waiting               // removals that the register has not been seen to show
 }
 
 // Waiting is what is due of one kind.
@@ -29,8 +30,10 @@ func (s *Store) Backlog(ctx context.Context) (b Backlog, err error) {
 	err = s.Pool.QueryRow(ctx, `
 		select count(*) filter (where urgent), coalesce(max(now() - since) filter (where urgent), '0'),
 			count(*) filter (where not urgent), coalesce(max(now() - since) filter (where not urgent), '0'),
-			(select count(*) from sync.outbox), (select count(*) from sync.ask)
-		from sync.due`).Scan(&b.Withdrawals.Persons, &b.Withdrawals.Oldest, &b.Shares.Persons, &b.Shares.Oldest, &b.Outbox, &b.Questions)
+			(select count(*) from sync.outbox), (select count(*) from sync.ask),
+			(select count(*) from sync.proof), coalesce((select max(now() - since) from sync.proof), '0')
+		from sync.due`).Scan(&b.Withdrawals.Persons, &b.Withdrawals.Oldest, &b.Shares.Persons, &b.Shares.Oldest, &b.Outbox, &b.Questions,
+		&b.Unproved.Persons, &b.Unproved.Oldest)
 	if err != nil {
 		return b, fmt.Errorf("count what is due: %w", err)
 	}

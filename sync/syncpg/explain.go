@@ -16,6 +16,8 @@ import (
 type Explanation struct {
 	States map[contact.Channel]plan.State // a channel that nobody ever decided on has none
 	Due    *Due                           // nil: nothing is left to do
+	// Unproved are the channels where a removal has not been seen in the register yet.
+	Unproved map[contact.Channel]bool
 }
 
 // Due tells since when a person waits for the register, and when it is tried next.
@@ -26,7 +28,7 @@ type Due struct {
 
 // Explain reads what is known of a person at one moment, under whichever of the person's numbers. For a person that no decision came for it is empty.
 func (s *Store) Explain(ctx context.Context, p contact.PersonID) (Explanation, error) {
-	e := Explanation{States: map[contact.Channel]plan.State{}}
+	e := Explanation{States: map[contact.Channel]plan.State{}, Unproved: map[contact.Channel]bool{}}
 	oneMoment := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, s.Pool, oneMoment, func(tx pgx.Tx) error {
 		var id int64
@@ -39,6 +41,9 @@ func (s *Store) Explain(ctx context.Context, p contact.PersonID) (Explanation, e
 			return err
 		}
 		if err := explainStates(ctx, tx, id, e.States); err != nil {
+			return err
+		}
+		if err := explainProofs(ctx, tx, id, e.Unproved); err != nil {
 			return err
 		}
 		e.Due, err = explainDue(ctx, tx, id)
@@ -59,6 +64,16 @@ func explainStates(ctx context.Context, tx pgx.Tx, id int64, into map[contact.Ch
 	for k, state := range known {
 		into[k.channel] = state
 	}
+	return err
+}
+
+func explainProofs(ctx context.Context, tx pgx.Tx, id int64, into map[contact.Channel]bool) error {
+	rows, err := tx.Query(ctx, `select channel from sync.proof where person_id = $1`, id)
+	if err != nil {
+		return err
+	}
+	var channel contact.Channel
+	_, err = pgx.ForEachRow(rows, []any{&channel}, func() error { into[channel] = true; return nil })
 	return err
 }
 

@@ -111,6 +111,7 @@ func (f *finish) run(ctx context.Context) error {
 	var batch pgx.Batch
 	f.persons(&batch)
 	f.queue(&batch)
+	f.toProve(&batch)
 	for _, one := range f.all {
 		one.audit(&batch)
 	}

@@ -3,13 +3,13 @@ grant usage on schema sync to contactsync_worker, contactsync_support, contactsy
 grant select on sync.schema_version to contactsync_worker, contactsync_support, contactsync_auditor;
 
 grant select, insert, update on sync.person, sync.channel, sync.partition to contactsync_worker;
-grant select, insert, update, delete on sync.due, sync.ask, sync.call_slot to contactsync_worker;
+grant select, insert, update, delete on sync.due, sync.ask, sync.call_slot, sync.proof to contactsync_worker;
 grant select, insert on sync.refused to contactsync_worker;
 grant select, insert, delete on sync.outbox to contactsync_worker;
 grant usage on sequence sync.lease, sync.outbox_id to contactsync_worker;
 
 -- Support looks, and changes nothing: what it decides goes through the schema consent, and Kafka.
-grant select on sync.person, sync.channel, sync.due, sync.refused to contactsync_support;
+grant select on sync.person, sync.channel, sync.due, sync.refused, sync.proof to contactsync_support;
 
 -- Nobody changes or deletes what is in the audit. Whoever seals it sees places and MACs only.
 grant insert on sync.audit to contactsync_worker;

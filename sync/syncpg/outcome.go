@@ -67,12 +67,16 @@ func (s *Store) publish(ctx context.Context, tx pgx.Tx, outcomes []said, others 
 
 func (s *Store) outcome(o said, sequence int64, now time.Time) message {
 	v := o.verdict
-	headers, value := event.Outcome{
+	told := event.Outcome{
 		// The id is the same whenever this outcome is published again.
 		ID:     uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d", s.Source, sequence)).String(),
 		Source: s.Source, EventID: v.EventID, Person: o.person, Channel: o.channel, Revision: v.Revision,
 		Outcome: v.Outcome, Reason: v.Reason, Effects: v.Effects, RegisterVersion: v.Version, Sequence: sequence, Time: now,
-	}.Binary()
+	}
+	if !v.ProvedAt.IsZero() {
+		told.ProvedAt = &v.ProvedAt
+	}
+	headers, value := told.Binary()
 	return message{id: sequence, topic: event.TopicOutcomes, key: o.pseudo, headers: headers, value: value}
 }
 

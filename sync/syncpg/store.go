@@ -34,6 +34,8 @@ type Config struct {
 	Lease time.Duration
 	// ParkedRetry is how often a withdrawal that the register refused is tried again (15 min if zero).
 	ParkedRetry time.Duration
+	// ProofAfter is how late a write may show in the register's reads: a removal is looked for after that.
+	ProofAfter time.Duration
 }
 
 // Store is the sync schema.

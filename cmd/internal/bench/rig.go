@@ -23,7 +23,10 @@ const (
 	logicalAddress = "SE165565594230-1000"
 )
 
-const stopTimeout = 5 * time.Second
+const (
+	stopTimeout = 5 * time.Second
+	dropTimeout = time.Minute // of a database of millions
+)
 
 // rig is what all measurements run on.
 type rig struct {

@@ -175,7 +175,7 @@ func (s *stage) serve(ctx context.Context, contracts http.Handler) error {
 
 // close removes all that the stage has made. It may be called on a half-made one.
 func (s *stage) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), dropTimeout)
 	defer cancel()
 	var faults []error
 	if s.stop != nil {

@@ -17,6 +17,9 @@ type metrics struct {
 	took  *prometheus.HistogramVec
 	read  *prometheus.CounterVec
 	lost  prometheus.Counter
+
+	proved   prometheus.Histogram
+	unproved prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer, store *syncpg.Store) (*metrics, error) {
@@ -29,8 +32,13 @@ func newMetrics(r prometheus.Registerer, store *syncpg.Store) (*metrics, error) 
 			Help: "Records read from Kafka: taken, refused or unreadable, and why."}, []string{"result", "reason"}),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{Name: "contactsync_lost_records_total",
 			Help: "Records that Kafka deleted before they were read."}),
+		proved: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "contactsync_removal_proved_seconds",
+			Help: "Time from a withdrawal until the register was seen to show nothing.", Buckets: prometheus.ExponentialBuckets(0.05, 2, 20)}),
+		unproved: prometheus.NewCounter(prometheus.CounterOpts{Name: "contactsync_removals_undone_total",
+			Help: "Withdrawn details that stood in the register again when they were looked for."}),
 	}
-	return m, errors.Join(r.Register(m.calls), r.Register(m.took), r.Register(m.read), r.Register(m.lost), r.Register(newBacklog(store)))
+	return m, errors.Join(r.Register(m.calls), r.Register(m.took), r.Register(m.read), r.Register(m.lost), r.Register(m.proved),
+		r.Register(m.unproved), r.Register(newBacklog(store)))
 }
 
 // observer counts the calls of one contract.
@@ -47,8 +55,9 @@ func (m *metrics) countRecord(result string, why reason.Code) {
 
 // backlog is asked for at each scrape.
 type backlog struct {
-	store                                  *syncpg.Store
-	oldest, due, parked, outbox, questions *prometheus.Desc
+	store *syncpg.Store
+
+	oldest, due, parked, outbox, questions, unproved, oldestUnproved *prometheus.Desc
 }
 
 func newBacklog(store *syncpg.Store) *backlog {
@@ -62,6 +71,9 @@ func newBacklog(store *syncpg.Store) *backlog {
 		due:       desc("contactsync_due", "Persons whose register record is behind.", "decision"),
 		parked:    desc("contactsync_parked", "Decisions that are parked, by reason.", "reason"),
 		questions: desc("contactsync_questions", "Persons about whom the register is to be asked who they are."),
+		unproved:  desc("contactsync_unproved", "Removals that the register has not been seen to show yet."),
+		oldestUnproved: desc("contactsync_oldest_unproved_seconds",
+			"Age of the oldest removal that the register has not been seen to show yet; 0 if there is none."),
 		// The portal has the same of its own schema.
 		outbox: prometheus.NewDesc("contactsync_outbox", "Messages that wait to be published.", nil, prometheus.Labels{"schema": "sync"}),
 	}
@@ -69,7 +81,7 @@ func newBacklog(store *syncpg.Store) *backlog {
 
 // Describe implements prometheus.Collector.
 func (b *backlog) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{b.oldest, b.due, b.parked, b.outbox, b.questions} {
+	for _, d := range []*prometheus.Desc{b.oldest, b.due, b.parked, b.outbox, b.questions, b.unproved, b.oldestUnproved} {
 		out <- d
 	}
 }
@@ -94,6 +106,8 @@ func (b *backlog) Collect(out chan<- prometheus.Metric) {
 		gauge(b.parked, float64(now.Parked[why]), string(why))
 	}
 	out <- prometheus.MustNewConstMetric(b.questions, prometheus.GaugeValue, float64(now.Questions))
+	out <- prometheus.MustNewConstMetric(b.unproved, prometheus.GaugeValue, float64(now.Unproved.Persons))
+	out <- prometheus.MustNewConstMetric(b.oldestUnproved, prometheus.GaugeValue, now.Unproved.Oldest.Seconds())
 	out <- prometheus.MustNewConstMetric(b.outbox, prometheus.GaugeValue, float64(now.Outbox))
 }
 

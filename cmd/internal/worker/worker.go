@@ -64,6 +64,7 @@ type Worker struct {
 	intake    *intake.Intake
 	pusher    *push.Pusher
 	asker     *push.Asker
+	prover    *push.Prover
 	relay     *outbox.Relay
 	sealer    *audit.Sealer
 	publisher *stream.Publisher
@@ -75,7 +76,8 @@ func New(c Config) (_ *Worker, err error) {
 		return nil, errors.New("worker: Log, Metrics, TLS and Now are required")
 	}
 	w := &Worker{Config: c}
-	store, err := syncpg.New(syncpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey, Lease: c.Lease})
+	store, err := syncpg.New(syncpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey, Lease: c.Lease,
+		ProofAfter: c.Push.ReadLag})
 	if err != nil {
 		return nil, err
 	}
@@ -113,26 +115,36 @@ func (w *Worker) newRegisterSide(store *syncpg.Store, m *metrics) (err error) {
 	if err != nil {
 		return err
 	}
-	if w.pusher, err = w.newPusher(store, m, reads, writes, profiles); err != nil {
+	adapter, err := w.adapter(m, reads, writes)
+	if err != nil {
+		return err
+	}
+	ahead := register.NewAhead(profiles, adapter)
+	if w.pusher, err = w.newPusher(store, adapter, ahead); err != nil {
+		return err
+	}
+	w.prover, err = push.NewProver(push.ProverConfig{Store: store, Register: ahead, Log: w.Log, CallTimeout: w.Push.CallTimeout,
+		Proved: func(d time.Duration) { m.proved.Observe(d.Seconds()) }, Failed: m.unproved.Inc, Due: w.pusher.Wake})
+	if err != nil {
 		return err
 	}
 	w.asker, err = push.NewAsker(push.AskerConfig{Store: store, Register: profiles, Log: w.Log, Answered: w.pusher.Wake, CallTimeout: w.Push.CallTimeout})
 	return err
 }
 
-func (w *Worker) newPusher(store *syncpg.Store, m *metrics, reads, writes *http.Client, profiles *register.ProfileV5) (*push.Pusher, error) {
+func (w *Worker) adapter(m *metrics, reads, writes *http.Client) (*register.PersonV4, error) {
 	readClient, err1 := personv4.NewClient(personv4.ClientConfig{ClientConfig: w.client(reads)})
 	writeClient, err2 := personv4.NewClient(personv4.ClientConfig{ClientConfig: w.client(writes)})
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, fmt.Errorf("register: %w", err)
 	}
-	adapter, err := register.NewPersonV4(register.PersonV4Config{Reads: readClient, Writes: writeClient,
-		Codes: w.Codes, Observe: m.observer("personv4")})
-	if err != nil {
-		return nil, err
-	}
+	return register.NewPersonV4(register.PersonV4Config{Reads: readClient, Writes: writeClient, Codes: w.Codes, Observe: m.observer("personv4")})
+}
+
+func (w *Worker) newPusher(store *syncpg.Store, adapter *register.PersonV4, ahead *register.Ahead) (*push.Pusher, error) {
 	c := w.Push
-	c.Store, c.Register, c.Records, c.Log, c.RegisterNow = store, adapter, register.NewAhead(profiles, adapter), w.Log, w.Now
+	c.Store, c.Register, c.Records, c.Log, c.RegisterNow = store, adapter, ahead, w.Log, w.Now
+	c.Removed = func() { w.prover.Wake() }
 	// Asked while running only, when the intake is there.
 	c.SharesAllowed = func() bool { return w.intake.Running() }
 	return push.New(c)
@@ -166,6 +178,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	relay.Go(func() { w.relay.Run(relaying) })
 	rest.Go(func() { w.pusher.Run(ctx) })
 	rest.Go(func() { w.asker.Run(ctx) })
+	rest.Go(func() { w.prover.Run(ctx) })
 	rest.Go(func() { w.sealer.Run(ctx) })
 	err := stream.Consume(ctx, stream.ConsumeConfig{Config: w.Kafka, Group: Group,
 		Topic: event.TopicDecisions, Log: w.Log, SessionTimeout: w.Session, Healthy: w.Pool.Ping}, w.intake)

@@ -1,0 +1,159 @@
+package push_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/reason"
+	"contactsync/sync/plan"
+	"contactsync/sync/push"
+)
+
+func TestRemovalIsProved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.shares("empty", 1)
+	w.pushes()
+	w.withdraws("empty", 2)
+	w.pushes()
+	w.wantOutcomes(2, "pushed")
+	if w.proves() != 1 || w.proves() != 0 || len(w.proved) != 1 || w.proved[0] <= 0 {
+		t.Errorf("%d removals are proved", len(w.proved))
+	}
+	w.wantOutcomes(1, "pushed")
+	w.wantOutcomes(2, "pushed", "pushed proved")
+}
+
+func TestRemovalFromARecordThatThereIsNot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.entryPerson("unknown", contact.RootSamordningsnummer, "198507699802")
+	w.withdraws("unknown", 1)
+	w.pushes()
+	w.proves()
+	w.wantOutcomes(1, "unchanged person_unknown", "unchanged proved")
+}
+
+// A detail that stands there again is removed before all else, and proved gone anew.
+func TestRemovalThatIsUndone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.withdraws("both_channels", 1)
+	w.pushes()
+	w.wantMobiles("both_channels", "")
+	w.copies("guardian_of_two", "both_channels") // as somebody's late restore would
+	w.proves()
+	if w.undone != 1 || len(w.proved) != 0 {
+		t.Fatalf("%d undone, %d proved", w.undone, len(w.proved))
+	}
+	w.wantOutcomes(1, "pushed")
+	w.pushes()
+	w.wantMobiles("both_channels", "")
+	w.proves()
+	w.wantOutcomes(1, "pushed", "pushed", "pushed proved")
+}
+
+// Trap 2 once more: what is read may be older than what was written.
+func TestOldRecordDoesNotProveARemoval(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.shares("empty", 1)
+	w.pushes()
+	w.withdraws("empty", 2)
+	w.pushes()
+	if _, err := w.pool.Exec(t.Context(), `update sync.person set written_version = '29991231235959'`); err != nil {
+		t.Fatal(err)
+	}
+	w.proves()
+	w.wantOutcomes(2, "pushed")
+	if _, err := w.pool.Exec(t.Context(), `update sync.person set written_version = ''`); err != nil {
+		t.Fatal(err)
+	}
+	w.proves()
+	w.wantOutcomes(2, "pushed", "pushed proved")
+}
+
+func TestRemovalIsProvedUnderAllNumbers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.withdraws(newNumber, 1)
+	w.asks()
+	w.pushes()
+	w.wantMobiles(oldNumber, "")
+	w.copies("both_channels", oldNumber)
+	w.proves()
+	if w.undone != 1 {
+		t.Error("only the record of one number was looked at")
+	}
+	w.pushes()
+	w.proves()
+	if got := w.outcomes(1); got[len(got)-1] != "pushed proved" {
+		t.Errorf("outcomes %q", got)
+	}
+}
+
+// A newer decision settles what the proof was for.
+func TestOvertakenRemovalNeedsNoProof(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.withdraws("empty", 1)
+	w.pushes()
+	w.shares("empty", 2)
+	w.proves()
+	w.pushes()
+	w.wantMobiles("empty", numberOf(2).Reveal())
+	w.wantOutcomes(1, "unchanged")
+	if w.proves() != 0 || w.undone != 0 {
+		t.Error("what is wanted was taken for a removal that is undone")
+	}
+}
+
+// refusing is a register that will not show one of the persons.
+type refusing struct {
+	next   push.Shown
+	person contact.PersonID
+	calls  int
+}
+
+func (r *refusing) Shown(ctx context.Context, ids []contact.PersonID) (map[contact.PersonID]plan.Record, error) {
+	r.calls++
+	for _, id := range ids {
+		if id == r.person {
+			return nil, &push.Error{Class: push.Refused, Reason: reason.RegisterRefused, Unnamed: true, Err: errors.New("client fault")}
+		}
+	}
+	return r.next.Shown(ctx, ids)
+}
+
+func TestOnePersonDoesNotKeepOthersFromProof(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	for i, state := range []string{"empty", "both_channels", "staff_entries", "guardian"} {
+		w.withdraws(state, int64(i+1))
+	}
+	w.pushes()
+	w.prover = w.newProver(&refusing{next: w.ahead, person: w.persons["both_channels"]})
+	w.proves()
+	for revision, want := range map[int64]int{1: 2, 2: 1, 3: 2, 4: 2} {
+		if got := w.outcomes(revision); len(got) != want {
+			t.Errorf("outcomes of revision %d: %q", revision, got)
+		}
+	}
+}
+
+func TestProverEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { w.prover.Run(ctx); close(ended) }()
+	cancel()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("it runs on")
+	}
+}
