@@ -39,7 +39,7 @@ func runWorker(ctx context.Context, c config.Worker, logTo io.Writer) error {
 	w, err := worker.New(worker.Config{
 		Kafka: c.Kafka, Pool: p.pool, Pepper: c.Pepper, AuditKey: c.AuditKey, Source: c.Source, Now: p.clock.Now, Lease: c.Lease, Session: c.Session,
 		RegisterURL: c.Register.URL, LogicalAddress: c.Register.LogicalAddress, TLS: c.Register.TLS, Codes: c.Register.Codes,
-		CallsPerSecond: c.CallsPerSecond,
+		CallsPerSecond: c.CallsPerSecond, Bulk: c.Bulk,
 		Log:            p.log, Metrics: p.metrics,
 		Push: push.Config{Concurrency: c.Concurrency, CallTimeout: c.CallTimeout, ReadLag: c.ReadLag,
 			VersionSettle: c.VersionSettle, VersionZone: swedishTime()},

@@ -24,7 +24,8 @@ type attempt struct {
 	called bool  // the register was asked
 	failed error // the last trouble with the register as a whole
 
-	unheard bool // a call was not made, as its turn did not come
+	unheard bool          // a call was not made, as its turn did not come
+	alone   []plan.Target // after a bulk: what is to be attempted by itself; nil: nothing, and nothing to look at
 }
 
 // run works on the targets until each is settled, parked or left for later.

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	finishAtOnce   = 2   // transactions: while one waits for the disk, the next one is prepared
-	mostInOneWrite = 500 // results
+	finishAtOnce   = 2    // transactions: while one waits for the disk, the next one is prepared
+	mostInOneWrite = 1000 // results
 )
 
 // finisher records what came of claims, together with what ends while it is busy: a transaction costs more than what is in it.

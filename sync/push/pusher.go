@@ -21,6 +21,7 @@ type Config struct {
 	Store    Store
 	Register Register
 	Records  Records // nil: every record is read by itself
+	Changes  Changes // nil: every person is pushed by itself
 	Log      *slog.Logger
 	Now      func() time.Time // time.Now
 	// RegisterNow is the time by which versions are judged that are times; Now if nil. It should not hang on this machine's clock alone.
@@ -87,6 +88,7 @@ type Pusher struct {
 	wake     chan struct{}
 	all      chan struct{} // places taken
 	shares   chan struct{} // places taken by persons with shares only
+	alone    chan struct{} // places taken by those whom a bulk has not brought to an end
 	working  sync.WaitGroup
 	trouble  *trouble.Log // of the store
 	troubles *trouble.Log // of the register
@@ -100,8 +102,13 @@ func New(c Config) (*Pusher, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pusher{cfg: c, register: c.Register, finisher: &finisher{store: c.Store, log: c.Log, timeout: c.CallTimeout}, width: newWidth(c.Concurrency), wake: make(chan struct{}, 1),
-		all: make(chan struct{}, c.Concurrency), shares: make(chan struct{}, max(1, c.Concurrency*3/4)), trouble: trouble.New(c.Log), troubles: trouble.New(c.Log)}
+	places := c.Concurrency
+	if c.Changes != nil {
+		places = bulks * MostChanges
+	}
+	p := &Pusher{cfg: c, register: c.Register, finisher: &finisher{store: c.Store, log: c.Log, timeout: c.CallTimeout}, width: newWidth(places),
+		wake: make(chan struct{}, 1), all: make(chan struct{}, places), shares: make(chan struct{}, max(1, places*3/4)),
+		alone: make(chan struct{}, c.Concurrency), trouble: trouble.New(c.Log), troubles: trouble.New(c.Log)}
 	p.breaker = gobreaker.NewCircuitBreaker[Result](gobreaker.Settings{
 		Name: "register", MaxRequests: 1, Timeout: breakerTimeout,
 		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= 10 },
@@ -204,6 +211,9 @@ func (p *Pusher) claim(ctx context.Context, limit int, urgent bool) int {
 	if p.breaker.State() == gobreaker.StateHalfOpen {
 		limit = min(limit, 1-len(p.all)) // one probe, and nobody beside it
 	}
+	if p.cfg.Changes != nil {
+		limit = min(limit, MostChanges)
+	}
 	if limit <= 0 {
 		return 0
 	}
@@ -217,40 +227,62 @@ func (p *Pusher) claim(ctx context.Context, limit int, urgent bool) int {
 		return 0
 	}
 	p.trouble.Over("claim", "claims again")
+	if p.cfg.Changes != nil && len(claims) > 0 {
+		p.startAll(ctx, claims, urgent)
+		return len(claims)
+	}
 	for _, c := range claims {
 		p.start(ctx, c, urgent)
 	}
 	return len(claims)
 }
 
-// start takes the places before the goroutine runs; only Run's own goroutine takes any.
-func (p *Pusher) start(ctx context.Context, c Claim, urgent bool) {
-	p.all <- struct{}{}
-	if !urgent {
-		p.shares <- struct{}{}
+// startAll is start for claims that share a call.
+func (p *Pusher) startAll(ctx context.Context, claims []Claim, urgent bool) {
+	ctx = context.WithoutCancel(ctx)
+	if urgent {
+		ctx = ranked(ctx, rankWithdrawal)
 	}
+	free := p.take(len(claims), urgent)
 	p.working.Go(func() {
-		defer func() {
-			<-p.all
-			if !urgent {
-				<-p.shares
-			}
-			p.Wake()
-		}()
-		if urgent {
-			p.carryOut(ranked(ctx, rankWithdrawal), c)
-		} else {
-			p.carryOut(ctx, c)
-		}
+		p.bulk(ctx, claims, free)
 	})
 }
 
-// carryOut is not cut off by a stop: it ends inside its lease anyway.
-func (p *Pusher) carryOut(ctx context.Context, c Claim) {
-	ctx = context.WithoutCancel(ctx)
-	attempting, cancel := context.WithDeadline(ctx, c.Expires)
-	result := p.attempt(attempting, c)
-	cancel()
+// take takes places; only Run's own goroutine takes any. free gives one of them back, and looks who is next.
+func (p *Pusher) take(n int, urgent bool) (free func()) {
+	for range n {
+		p.all <- struct{}{}
+		if !urgent {
+			p.shares <- struct{}{}
+		}
+	}
+	return func() {
+		<-p.all
+		if !urgent {
+			<-p.shares
+		}
+		p.Wake()
+	}
+}
+
+// start takes the place before the goroutine runs.
+func (p *Pusher) start(ctx context.Context, c Claim, urgent bool) {
+	ctx = context.WithoutCancel(ctx) // it is not cut off by a stop: it ends inside its lease anyway
+	if urgent {
+		ctx = ranked(ctx, rankWithdrawal)
+	}
+	free := p.take(1, urgent)
+	p.working.Go(func() {
+		defer free()
+		attempting, cancel := context.WithDeadline(ctx, c.Expires)
+		result := p.attempt(attempting, c)
+		cancel()
+		p.finish(ctx, c, result)
+	})
+}
+
+func (p *Pusher) finish(ctx context.Context, c Claim, result Result) {
 	p.finisher.finish(ctx, Ended{c, result})
 	if p.cfg.Removed != nil && slices.ContainsFunc(result.Settled, func(s Settled) bool { return s.Target.Want.Kind == plan.Withdrawn }) {
 		p.cfg.Removed()

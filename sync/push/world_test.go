@@ -52,6 +52,7 @@ type world struct {
 	prover  *push.Prover
 	proved  []time.Duration
 	undone  int
+	url     string // of the register
 	network *network
 	care    *personv4.Client // what a care system sees
 	persons map[string]contact.PersonID
@@ -77,6 +78,7 @@ func newWorld(t *testing.T, configure func(*push.Config)) *world {
 		w.persons[p.State] = contact.KnownPersonID(p.Root, p.Extension)
 	}
 	served := contracttest.Serve(t, mock.Handler())
+	w.url = served.URL
 	w.network = &network{next: served.HTTP(t, caller).Transport, seen: map[string]int{}}
 	w.care = served.Client(t, caller, address, false)
 	w.store = newStore(t, pool)
@@ -369,6 +371,7 @@ type network struct {
 	beforePut func()           // runs before the next update is passed on
 	beforeAsk func()           // runs before the register is asked the next time who persons are
 	only      contact.PersonID // hold and loseReply wait for an update of this person's record; zero: of any
+	refuse    int              // status of the next answer, without asking the register
 	silent    bool             // until it is taken back: nobody is told who persons are
 }
 
@@ -425,6 +428,12 @@ func (n *network) update(r *http.Request, operation string) (*http.Response, err
 		late.Body = io.NopCloser(bytes.NewReader(body))
 		n.held = append(n.held, late)
 		return nil, errNetwork
+	}
+	if n.refuse > 0 {
+		res := &http.Response{StatusCode: n.refuse, Header: http.Header{"Content-Type": {"application/problem+json"}},
+			Body: io.NopCloser(strings.NewReader(`{"type":"urn:x","title":"x","status":403,"code":"not_allowed"}`))}
+		n.refuse = 0
+		return res, nil
 	}
 	res, err := n.pass(r, operation)
 	if n.loseReply && meant {

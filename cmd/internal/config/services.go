@@ -208,6 +208,7 @@ type Worker struct {
 	ReadLag        time.Duration
 	VersionSettle  time.Duration
 	CallsPerSecond int
+	Bulk           bool
 	Concurrency    int
 	Lease          time.Duration
 	CallTimeout    time.Duration
@@ -222,6 +223,9 @@ func ReadWorker(r *Reader) Worker {
 	w.ReadLag = r.Duration(Variable{Name: "REGISTER_READ_LAG", Default: "3s", Meaning: "how late a write may show in the register's reads"}, 0, time.Minute)
 	w.VersionSettle = r.Duration(Variable{Name: "REGISTER_VERSION_SETTLE", Default: "2s",
 		Meaning: "how long after the second of its version a record may still change; 0s only for registers whose versions are never given twice, such as the mock"}, 0, 10*time.Second)
+	w.Bulk = r.Choice(Variable{Name: "REGISTER_CONTRACT", Default: "personv4",
+		Meaning: "how decisions are pushed: personv4, one person a call, as the national service takes them; contactsv1, up to a thousand decisions a call"},
+		"personv4", "contactsv1") == "contactsv1"
 	w.CallsPerSecond = r.Number(Variable{Name: "REGISTER_CALLS_PER_SECOND", Default: "0",
 		Meaning: "calls that the register allows all workers together, as each of them is told; 10 for the national service, 0: no limit"}, 0, 10_000)
 	w.Concurrency = r.Number(Variable{Name: "PUSH_CONCURRENCY", Default: "16", Meaning: "persons worked on at once"}, 1, 256)

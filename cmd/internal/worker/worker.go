@@ -24,6 +24,7 @@ import (
 	"contactsync/consent/event"
 	"contactsync/consent/outbox"
 	"contactsync/consent/stream"
+	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
@@ -43,6 +44,7 @@ type Config struct {
 	RegisterURL    string        // https://host:port
 	LogicalAddress string        // of the register
 	TLS            *tls.Config   // with the worker's client certificate
+	Bulk           bool          // push by contactsv1, up to a thousand decisions a call, instead of by personv4
 	CallsPerSecond int           // that the register allows all workers together; 0: as many as there are
 	Codes          map[contact.Channel]register.Code
 	Now            func() time.Time // whose verdicts on clocks count; not for measuring
@@ -120,7 +122,11 @@ func (w *Worker) newRegisterSide(store *syncpg.Store, m *metrics) (err error) {
 		return err
 	}
 	ahead := register.NewAhead(profiles, adapter)
-	if w.pusher, err = w.newPusher(store, adapter, ahead); err != nil {
+	changes, err := w.changes(m, reads)
+	if err != nil {
+		return err
+	}
+	if w.pusher, err = w.newPusher(store, adapter, ahead, changes); err != nil {
 		return err
 	}
 	w.prover, err = push.NewProver(push.ProverConfig{Store: store, Register: ahead, Log: w.Log, CallTimeout: w.Push.CallTimeout,
@@ -141,9 +147,24 @@ func (w *Worker) adapter(m *metrics, reads, writes *http.Client) (*register.Pers
 	return register.NewPersonV4(register.PersonV4Config{Reads: readClient, Writes: writeClient, Codes: w.Codes, Observe: m.observer("personv4")})
 }
 
-func (w *Worker) newPusher(store *syncpg.Store, adapter *register.PersonV4, ahead *register.Ahead) (*push.Pusher, error) {
+// changes is nil where decisions are pushed one person at a time. Its calls may be repeated: the register carries out each once.
+func (w *Worker) changes(m *metrics, calls *http.Client) (push.Changes, error) {
+	if !w.Bulk {
+		return nil, nil
+	}
+	client, err := contactsv1.NewClient(contactsv1.ClientConfig{BaseURL: w.RegisterURL, HTTP: calls})
+	if err != nil {
+		return nil, fmt.Errorf("register: %w", err)
+	}
+	return register.NewContactsV1(register.ContactsV1Config{Client: client, Observe: m.observer("contactsv1")})
+}
+
+func (w *Worker) newPusher(store *syncpg.Store, adapter *register.PersonV4, ahead *register.Ahead, changes push.Changes) (*push.Pusher, error) {
 	c := w.Push
-	c.Store, c.Register, c.Records, c.Log, c.RegisterNow = store, adapter, ahead, w.Log, w.Now
+	c.Store, c.Register, c.Changes, c.Log, c.RegisterNow = store, adapter, changes, w.Log, w.Now
+	if changes == nil { // what needs no read is not read ahead
+		c.Records = ahead
+	}
 	c.Removed = func() { w.prover.Wake() }
 	// Asked while running only, when the intake is there.
 	c.SharesAllowed = func() bool { return w.intake.Running() }

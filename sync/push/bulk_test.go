@@ -1,0 +1,133 @@
+package push_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"contactsync/contracts/contactsv1"
+	"contactsync/sync/push"
+	"contactsync/sync/register"
+)
+
+// newBulkWorld is a world whose worker uses the contract that takes many decisions a call.
+func newBulkWorld(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t, nil)
+	client, err := contactsv1.NewClient(contactsv1.ClientConfig{BaseURL: w.url, HTTP: &http.Client{Transport: w.network}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	adapter, err := register.NewContactsV1(register.ContactsV1Config{Client: client, Observe: func(string, string, string, time.Duration) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.pusher = w.newPusher(w.url, func(c *push.Config) { c.Changes = adapter })
+	return w
+}
+
+const bulkCall = "" // it has no SOAPAction
+
+func TestManyAreChangedByOneCall(t *testing.T) {
+	t.Parallel()
+	w := newBulkWorld(t)
+	for i, state := range []string{"empty", "staff_entries", "guardian", "both_channels"} {
+		w.shares(state, int64(i+1))
+	}
+	if w.pushes() != 4 || w.network.seen[bulkCall] != 1 || w.network.updates() != 0 {
+		t.Errorf("%v", w.network.seen)
+	}
+	w.wantMobiles("guardian", numberOf(3).Reveal())
+	w.wantOutcomes(3, "pushed")
+	w.withdraws("guardian", 5)
+	w.pushes()
+	w.proves()
+	w.wantMobiles("guardian", "")
+	w.wantOutcomes(5, "pushed", "pushed proved")
+}
+
+func TestBulkTellsWhyNot(t *testing.T) {
+	t.Parallel()
+	w := newBulkWorld(t)
+	w.entryPerson("unknown", "1.2.752.129.2.1.3.1", "198507099805")
+	w.shares("deceased", 1)
+	w.shares("unknown", 2)
+	w.shares("empty", 3)
+	w.pushes()
+	w.wantOutcomes(1, "parked person_deceased")
+	w.wantOutcomes(2, "parked person_unknown")
+	w.wantOutcomes(3, "pushed")
+}
+
+// Trap 1: a Yes that was held up on the way meets the fence of the No after it.
+func TestDelayedBulkDoesNotBringAShareBack(t *testing.T) {
+	t.Parallel()
+	w := newBulkWorld(t)
+	w.shares("empty", 1)
+	w.network.hold = true
+	w.pushes()
+	w.withdraws("empty", 2)
+	w.pushes()
+	w.wantOutcomes(1, "superseded newer_decision")
+	w.network.deliver(t)
+	w.wantMobiles("empty", "")
+	w.pushes()
+	if got := w.outcomes(2); len(got) != 1 {
+		t.Errorf("outcomes %q", got)
+	}
+}
+
+// Trap 3: an answer that was lost is asked for again, and the version burnt in case something else is under way.
+func TestLostAnswerOfABulk(t *testing.T) {
+	t.Parallel()
+	w := newBulkWorld(t)
+	w.shares("empty", 1)
+	w.network.loseReply = true
+	w.pushes()
+	w.wantOutcomes(1)
+	w.pushes()
+	w.wantMobiles("empty", numberOf(1).Reveal())
+	w.wantOutcomes(1, "unchanged")
+	if w.network.updates() != 1 {
+		t.Error("the version was not burnt")
+	}
+}
+
+// The fence says that the No was carried out; somebody has written since by a contract that knows no fences.
+func TestBulkLooksWhereTheFenceStandsAlready(t *testing.T) {
+	t.Parallel()
+	w := newBulkWorld(t)
+	w.withdraws("both_channels", 1)
+	w.pushes()
+	w.copies("guardian_of_two", "both_channels")
+	w.proves()
+	w.pushes()
+	w.wantMobiles("both_channels", "")
+	w.proves()
+	if got := w.outcomes(1); got[len(got)-1] != "pushed proved" {
+		t.Errorf("outcomes %q", got)
+	}
+}
+
+func TestBulkOfAPersonOfTwoNumbers(t *testing.T) {
+	t.Parallel()
+	w := newBulkWorld(t)
+	w.withdraws(newNumber, 1)
+	w.pushes()
+	w.asks()
+	w.pushes()
+	w.wantMobiles(oldNumber, "")
+}
+
+func TestBulkRefusedAsAWhole(t *testing.T) {
+	t.Parallel()
+	w := newBulkWorld(t)
+	w.withdraws("both_channels", 1)
+	w.network.refuse = http.StatusForbidden
+	w.pushes()
+	w.wantMobiles("both_channels", "")
+	if !slices.Equal(w.outcomes(1), []string{"pushed"}) {
+		t.Errorf("outcomes %q", w.outcomes(1))
+	}
+}
