@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/sony/gobreaker/v2"
 
@@ -41,16 +42,18 @@ type Changed struct {
 	Version string // of the record, where it was applied
 }
 
-// bulk carries out many claims by one call, and those by themselves that this does not bring to an end. free gives back a place for each.
+// bulk carries out many claims by one call, and those by themselves that this does not bring to an end. free gives one place back.
 func (p *Pusher) bulk(ctx context.Context, claims []Claim, free func()) {
 	calling, cancel := context.WithDeadline(ctx, claims[0].Expires)
 	attempts := p.change(calling, claims)
 	cancel()
+	var ending sync.WaitGroup
 	for _, a := range attempts {
-		p.working.Go(func() {
-			defer free()
-			p.end(ctx, a)
-		})
+		ending.Go(func() { p.end(ctx, a) })
+	}
+	ending.Wait()
+	for range claims { // together, so that the next claim finds room for as many
+		free()
 	}
 }
 

@@ -53,24 +53,32 @@ func (s *slow) Finish(_ context.Context, ended []push.Ended) ([]push.Claim, erro
 
 func TestResultsAreRecordedTogether(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		store := &slow{poison: 7}
-		for id := range int64(30) {
-			store.left = append(store.left, id)
-		}
-		p, err := push.New(push.Config{Store: store, Register: &scripted{}, Log: slog.New(slog.DiscardHandler),
-			SharesAllowed: func() bool { return true }, Concurrency: 30, CallTimeout: time.Minute})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Round(t.Context())
-		if slices.Sort(store.recorded); len(store.recorded) != 29 || slices.Contains(store.recorded, 7) {
-			t.Errorf("recorded %v", store.recorded)
-		}
-		if store.groups[0] > 28 || len(store.groups) > 33 {
-			t.Errorf("written in groups of %v", store.groups)
-		}
-	})
+	for about, tt := range map[string]struct {
+		poison           int64
+		recorded, groups int // groups at most
+	}{
+		"all can be": {-1, 30, 4},
+		"one cannot": {7, 29, 34},
+	} {
+		t.Run(about, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := &slow{poison: tt.poison}
+				for id := range int64(30) {
+					store.left = append(store.left, id)
+				}
+				p, err := push.New(push.Config{Store: store, Register: &scripted{}, Log: slog.New(slog.DiscardHandler),
+					SharesAllowed: func() bool { return true }, Concurrency: 30, CallTimeout: time.Minute})
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.Round(t.Context())
+				if len(store.recorded) != tt.recorded || slices.Contains(store.recorded, tt.poison) || len(store.groups) > tt.groups {
+					t.Errorf("recorded %v in groups of %v", store.recorded, store.groups)
+				}
+			})
+		})
+	}
 }
 
 func (*slow) Waiting(context.Context, int) ([]contact.PersonID, error) { return nil, nil }

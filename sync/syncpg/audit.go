@@ -31,24 +31,38 @@ type entry struct {
 	version         string // of the register record
 }
 
-func (s *Store) queueEntry(batch *pgx.Batch, e entry) {
-	id := audit.NewID()
-	mac := AuditLog().MAC(s.AuditKey, id.String(), audit.Micros(e.at), e.action, strconv.FormatInt(e.person, 10), e.channel, e.ground, e.outcome,
-		string(e.reason), e.version)
+// queueEntries adds rows to the audit by one statement.
+func (s *Store) queueEntries(batch *pgx.Batch, entries ...entry) {
+	if len(entries) == 0 {
+		return
+	}
+	mac := AuditLog().MACs(s.AuditKey)
+	ids, ats, persons, macs := make([][16]byte, len(entries)), make([]time.Time, len(entries)), make([]int64, len(entries)), make([][]byte, len(entries))
+	var texts [6][]string
+	for i, e := range entries {
+		id := audit.NewID()
+		ids[i], ats[i], persons[i] = id, e.at, e.person
+		covered := []string{e.action, e.channel, e.ground, e.outcome, string(e.reason), e.version}
+		for column, text := range covered {
+			texts[column] = append(texts[column], text)
+		}
+		macs[i] = mac(id.String(), audit.Micros(e.at), e.action, strconv.FormatInt(e.person, 10), e.channel, e.ground, e.outcome, string(e.reason), e.version)
+	}
 	batch.Queue(`
-		insert into sync.audit (log_id, at, action, person_id, channel, ground, outcome, reason, version, mac)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		id, e.at, e.action, e.person, e.channel, e.ground, e.outcome, string(e.reason), e.version, mac)
+		insert into sync.audit (log_id, at, person_id, mac, action, channel, ground, outcome, reason, version)
+		select * from unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])`,
+		ids, ats, persons, macs, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5])
 }
 
-// audit records each target that the claim brought to an end.
-func (f *finishing) audit(batch *pgx.Batch) {
+// audited are the entries of the targets that the claim brought to an end.
+func (f *finishing) audited() (entries []entry) {
 	for _, s := range f.result.Settled {
-		f.queueEntry(batch, f.entry(s.Target, s.Outcome, s.Reason, s.Version))
+		entries = append(entries, f.entry(s.Target, s.Outcome, s.Reason, s.Version))
 	}
 	for _, p := range f.result.Parked {
-		f.queueEntry(batch, f.entry(p.Target, event.Parked, p.Reason, ""))
+		entries = append(entries, f.entry(p.Target, event.Parked, p.Reason, ""))
 	}
+	return entries
 }
 
 func (f *finishing) entry(t plan.Target, outcome event.OutcomeKind, why reason.Code, version string) entry {
@@ -69,7 +83,7 @@ func (l *learning) audit(ctx context.Context, action, channel, ground, outcome s
 		return fmt.Errorf("audit: %w", err)
 	}
 	var batch pgx.Batch
-	l.queueEntry(&batch, e)
+	l.queueEntries(&batch, e)
 	if err := l.tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}

@@ -242,28 +242,56 @@ func statesOf(read []row) (_ map[key]plan.State, err error) {
 	return out, nil
 }
 
-// save writes rows that are locked. It sends them in one round trip.
+// save writes rows that are locked, all by one statement.
 func save(ctx context.Context, tx pgx.Tx, changed map[key]plan.State) error {
-	var batch pgx.Batch
+	if len(changed) == 0 {
+		return nil
+	}
+	rows := make([]row, 0, len(changed))
 	for _, k := range sortedKeys(changed) {
 		r, err := rowOf(k, changed[k])
 		if err != nil {
 			return fmt.Errorf("store state of person %d: %w", k.person, err)
 		}
-		batch.Queue(`
-			update sync.channel set (share_revision, share_event, share_source, share_value, share_notify, share_decided_at,
-				withdrawal_revision, withdrawal_event, withdrawal_source, scoped, waiting, registered_revision, registered_source,
-				settled, blocked, parked, share_under, withdrawal_under, changed_at) =
-				($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, now())
-			where person_id = $1 and channel = $2`,
-			r.PersonID, r.Channel, r.ShareRevision, r.ShareEvent, r.ShareSource, r.ShareValue, r.ShareNotify, r.ShareDecidedAt,
-			r.WithdrawalRevision, r.WithdrawalEvent, r.WithdrawalSource, r.Scoped, r.Waiting, r.RegisteredRevision, r.RegisteredSource,
-			r.Settled, r.Blocked, r.Parked, r.ShareUnder, r.WithdrawalUnder)
+		rows = append(rows, r)
 	}
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+	_, err := tx.Exec(ctx, `
+		update sync.channel x set share_revision = n.share_revision, share_event = n.share_event, share_source = n.share_source,
+			share_value = n.share_value, share_notify = n.share_notify, share_decided_at = n.share_decided_at,
+			withdrawal_revision = n.withdrawal_revision, withdrawal_event = n.withdrawal_event, withdrawal_source = n.withdrawal_source,
+			scoped = n.scoped::jsonb, waiting = n.waiting::jsonb, registered_revision = n.registered_revision,
+			registered_source = n.registered_source, settled = n.settled, blocked = n.blocked, parked = n.parked,
+			share_under = n.share_under, withdrawal_under = n.withdrawal_under, changed_at = now()
+		from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::timestamptz[],
+				$9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[],
+				$19::text[], $20::text[])
+			as n (person_id, channel, share_revision, share_event, share_source, share_value, share_notify, share_decided_at,
+				withdrawal_revision, withdrawal_event, withdrawal_source, scoped, waiting, registered_revision, registered_source,
+				settled, blocked, parked, share_under, withdrawal_under)
+		where x.person_id = n.person_id and x.channel = n.channel`,
+		column(rows, func(r row) int64 { return r.PersonID }), column(rows, func(r row) string { return r.Channel }),
+		column(rows, func(r row) *int64 { return r.ShareRevision }), column(rows, func(r row) *string { return r.ShareEvent }),
+		column(rows, func(r row) *string { return r.ShareSource }), column(rows, func(r row) *string { return r.ShareValue }),
+		column(rows, func(r row) *bool { return r.ShareNotify }), column(rows, func(r row) *time.Time { return r.ShareDecidedAt }),
+		column(rows, func(r row) *int64 { return r.WithdrawalRevision }), column(rows, func(r row) *string { return r.WithdrawalEvent }),
+		column(rows, func(r row) *string { return r.WithdrawalSource }), column(rows, func(r row) string { return string(r.Scoped) }),
+		column(rows, func(r row) string { return string(r.Waiting) }), column(rows, func(r row) int64 { return r.RegisteredRevision }),
+		column(rows, func(r row) string { return r.RegisteredSource }), column(rows, func(r row) string { return r.Settled }),
+		column(rows, func(r row) string { return r.Blocked }), column(rows, func(r row) string { return r.Parked }),
+		column(rows, func(r row) string { return r.ShareUnder }), column(rows, func(r row) string { return r.WithdrawalUnder }))
+	if err != nil {
 		return fmt.Errorf("store channel rows: %w", err)
 	}
 	return nil
+}
+
+// column is one field of all rows.
+func column[V any](rows []row, of func(row) V) []V {
+	out := make([]V, len(rows))
+	for i, r := range rows {
+		out[i] = of(r)
+	}
+	return out
 }
 
 func sortedKeys[V any](m map[key]V) []key {

@@ -112,9 +112,11 @@ func (f *finish) run(ctx context.Context) error {
 	f.persons(&batch)
 	f.queue(&batch)
 	f.toProve(&batch)
+	var entries []entry
 	for _, one := range f.all {
-		one.audit(&batch)
+		entries = append(entries, one.audited()...)
 	}
+	f.queueEntries(&batch, entries...)
 	if err := f.tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("record results: %w", err)
 	}

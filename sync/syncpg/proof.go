@@ -179,7 +179,7 @@ func (p *proving) judge(audit *pgx.Batch, k key, l push.Looked) {
 		state.Doubt(want)
 		p.changed[k], outcome = state, "still_there"
 	}
-	p.queueEntry(audit, entry{at: p.at, action: "register.prove", person: k.person, channel: string(k.channel), ground: want.EventID, outcome: outcome, version: l.Version})
+	p.queueEntries(audit, entry{at: p.at, action: "register.prove", person: k.person, channel: string(k.channel), ground: want.EventID, outcome: outcome, version: l.Version})
 }
 
 func (p *proving) queue(ctx context.Context, over, early []key) error {

@@ -63,6 +63,8 @@ func scenarios() []scenario {
 			decisions: 20000, persons: 1000, measure: throughput},
 		{name: "latency", title: "%d decisions at a steady rate, from the producer to the register",
 			decisions: 1000, persons: 100, measure: latency},
+		{name: "bulk", title: "%d decisions in Kafka, each of another person and channel, pushed by contactsv1; beside it the bare guarded upsert of the same rows",
+			decisions: 100_000, measure: bulk},
 		{name: "memory", title: "%d decisions in Kafka of few persons: does memory grow?",
 			asked: true, once: true, apart: true, decisions: 1_000_000, persons: 10_000, measure: memory},
 		{name: "register", title: "bulk lookups and single reads from a register of %d persons, all in the access log",

@@ -20,6 +20,7 @@ import (
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/stream"
+	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/mockregister"
 	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
@@ -146,7 +147,15 @@ func (s *stage) serveRegister(ctx context.Context) error {
 	s.meter = newMeter(s.records, s.load, s.cfg.RegisterLatency)
 	s.meter.profiles = s.records
 	config := personv4.HandlerConfig{LogicalAddress: logicalAddress, Authorizer: s.records}
-	err := s.serve(ctx, rivta.NewHandler(slices.Concat(personv4.Endpoints(s.meter, config), personprofilev5.Endpoints(s.meter, config))...))
+	metered := rivta.NewHandler(slices.Concat(personv4.Endpoints(s.meter, config), personprofilev5.Endpoints(s.meter, config))...)
+	whole := s.records.Handler()
+	err := s.serve(ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, contactsv1.Path) {
+			whole.ServeHTTP(w, r)
+			return
+		}
+		metered.ServeHTTP(w, r)
+	}))
 	if err != nil {
 		return err
 	}
@@ -237,8 +246,10 @@ const patience = time.Minute
 
 // settled waits until the register shows every newest decision and, where the way tells outcomes, each has one. It returns when that was.
 func (s *stage) settled(ctx context.Context, w way) (time.Time, error) {
-	if err := s.await(ctx, s.meter.all); err != nil {
-		return time.Time{}, err
+	if !w.bulk {
+		if err := s.await(ctx, s.meter.all); err != nil {
+			return time.Time{}, err
+		}
 	}
 	if !w.tells {
 		return s.meter.all.at, nil
@@ -246,7 +257,7 @@ func (s *stage) settled(ctx context.Context, w way) (time.Time, error) {
 	if err := s.await(ctx, s.outcomes.all); err != nil {
 		return time.Time{}, err
 	}
-	if s.outcomes.all.at.After(s.meter.all.at) {
+	if w.bulk || s.outcomes.all.at.After(s.meter.all.at) {
 		return s.outcomes.all.at, nil
 	}
 	return s.meter.all.at, nil

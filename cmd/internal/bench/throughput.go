@@ -52,6 +52,11 @@ func (r *rig) drain(ctx context.Context, sc scenario, w way) (_ figures, err err
 	}
 	f := s.figures(ended.Sub(began))
 	f[rssMB] = rss
+	if w.bulk {
+		for _, unseen := range []name{pushesPerS, outOfOrder, duplicates} {
+			delete(f, unseen)
+		}
+	}
 	return f, nil
 }
 

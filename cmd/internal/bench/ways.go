@@ -23,15 +23,21 @@ import (
 type way struct {
 	name  string
 	tells bool // there is an outcome for each decision
+	bulk  bool // contactsv1: the meter does not see what changes
 	// carry works until ctx ends.
 	carry func(ctx context.Context, s *stage) error
 }
 
-func ours() way  { return way{"contactsync", true, work} }
-func plain() way { return way{"plain loop", false, loop} }
+func ours() way  { return way{name: "contactsync", tells: true, carry: work} }
+func plain() way { return way{name: "plain loop", carry: loop} }
+func oursInBulk() way {
+	return way{name: "contactsync", tells: true, bulk: true, carry: func(ctx context.Context, s *stage) error { return s.work(ctx, true) }}
+}
 
 // work is the worker as it runs anywhere.
-func work(ctx context.Context, s *stage) error {
+func work(ctx context.Context, s *stage) error { return s.work(ctx, false) }
+
+func (s *stage) work(ctx context.Context, bulk bool) error {
 	pool, err := s.connect(ctx, workerConnections)
 	if err != nil {
 		return err
@@ -41,7 +47,7 @@ func work(ctx context.Context, s *stage) error {
 		AuditKey: audit.DevelopmentKey(),
 		Kafka:    s.kafka, Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + workerHSAID,
 		RegisterURL: s.url, LogicalAddress: logicalAddress, TLS: s.client, Codes: register.DefaultCodes(), Now: time.Now,
-		CallsPerSecond: s.cfg.RegisterLimit,
+		CallsPerSecond: s.cfg.RegisterLimit, Bulk: bulk,
 		Log: s.cfg.Log, Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
