@@ -42,6 +42,11 @@ const (
 	Again    Status = "again"    // to be looked at again before it counts; a report has none
 )
 
+// Statuses are those that a report may have.
+func Statuses() []Status {
+	return []Status{Reported, Foreign, Held, Healing, Healed, Refused, Persists}
+}
+
 // Phase of a run.
 type Phase string
 

@@ -14,32 +14,31 @@ import (
 
 var _ reconcile.Store = (*Store)(nil)
 
-// decided is true of rows with a decision; withdrawnSQL of those, and some others, whose want is a withdrawal: which of them, plan says.
+// pageSQL finds persons with a decision, those of whom some channel's want is a withdrawal ($4) or the others: exactly which, plan says; a
+// scoped withdrawal or a parked share is taken for one here. It goes by the primary key alone: an index for this would make every decision
+// that comes dearer.
+const pageSQL = `
+	select person_id from sync.channel where person_id > $1 and person_id <= $2
+	group by person_id
+	having bool_or(share_revision is not null or withdrawal_revision is not null or scoped <> '{}')
+		and bool_or(withdrawal_revision is not null and (share_revision is null or withdrawal_revision >= share_revision)
+			or scoped <> '{}' or blocked <> '') = $4
+	order by person_id limit $3`
+
+// One statement looks through few persons at first, and through more and more while hardly any are found: where few have withdrawn, none
+// shall take minutes, nor keep old rows alive.
 const (
-	decidedSQL   = `(share_revision is not null or withdrawal_revision is not null or scoped <> '{}')`
-	withdrawnSQL = `(withdrawal_revision is not null and (share_revision is null or withdrawal_revision >= share_revision)
-		or scoped <> '{}' or blocked <> '')`
+	firstSpan = 2000
+	mostSpan  = 100_000
 )
-
-// pageSQL finds persons of each phase by the primary key alone: an index for this would make every decision that comes dearer.
-func pageSQL(phase reconcile.Phase) string {
-	of := withdrawnSQL
-	if phase != reconcile.Withdrawals {
-		of = decidedSQL + ` and not exists (select from sync.channel o where o.person_id = c.person_id and ` + withdrawnSQL + `)`
-	}
-	return `select distinct person_id from sync.channel c where person_id > $1 and person_id <= $2 and ` + of + ` order by person_id limit $3`
-}
-
-// span is how many persons one statement looks through: where few have withdrawn, none shall take minutes, nor keep old rows alive.
-const span = 100_000
 
 // Page implements reconcile.Store.
 func (s *Store) Page(ctx context.Context, phase reconcile.Phase, after, last int64, numbers int) (reconcile.Page, error) {
 	page := reconcile.Page{Through: after}
 	var ids []int64
-	for len(ids) < numbers && page.Through < last {
+	for span := int64(firstSpan); len(ids) < numbers && page.Through < last; span = min(2*span, mostSpan) {
 		to := min(page.Through+span, last)
-		more, err := s.ids(ctx, pageSQL(phase), page.Through, to, numbers-len(ids))
+		more, err := s.ids(ctx, pageSQL, page.Through, to, numbers-len(ids), phase == reconcile.Withdrawals)
 		if err != nil {
 			return page, fmt.Errorf("find persons: %w", err)
 		}

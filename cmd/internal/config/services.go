@@ -220,7 +220,7 @@ func ReadWorker(r *Reader) Worker {
 	w.Source, w.Pepper = readIdentity(r)
 	w.AuditKey = readAuditKey(r)
 	w.Session = r.Duration(Variable{Name: "KAFKA_SESSION_TIMEOUT", Default: "10s", Meaning: "how long a killed worker keeps its partitions"}, 6*time.Second, time.Minute)
-	w.ReadLag = r.Duration(Variable{Name: "REGISTER_READ_LAG", Default: "3s", Meaning: "how late a write may show in the register's reads"}, 0, time.Minute)
+	w.ReadLag = readReadLag(r)
 	w.VersionSettle = r.Duration(Variable{Name: "REGISTER_VERSION_SETTLE", Default: "2s",
 		Meaning: "how long after the second of its version a record may still change; 0s only for registers whose versions are never given twice, such as the mock"}, 0, 10*time.Second)
 	w.Bulk = r.Choice(Variable{Name: "REGISTER_CONTRACT", Default: "personv4",
@@ -236,6 +236,10 @@ func ReadWorker(r *Reader) Worker {
 		r.Faultf(lease, "is too short: a read and a write of %v each must end inside it", w.CallTimeout)
 	}
 	return w
+}
+
+func readReadLag(r *Reader) time.Duration {
+	return r.Duration(Variable{Name: "REGISTER_READ_LAG", Default: "3s", Meaning: "how late a write may show in the register's reads"}, 0, time.Minute)
 }
 
 // Portal is what the service `portal` reads.
