@@ -420,3 +420,57 @@ func TestRegisterTrouble(t *testing.T) {
 		w.want(w.reconciles(onlyReport), "share_missing: 1 reported; read_failed: 1 reported")
 	})
 }
+
+// The record of another number that refuses to be cleared holds no share up, and stays a difference.
+func TestDifferenceThatPersists(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	w.works()
+	w.withdraws(newNumber, 1) // whoever withdraws is asked about
+	w.settles()
+	w.shares(newNumber, 2)
+	w.settles()
+	w.clinicSets(oldNumber, "+46701740699")
+	w.exec(`update register.persons set deceased = true, deregistration = 'AV' where extension = $1`, w.persons[oldNumber].RevealExtension())
+	w.want(w.reconciles(restores), "on_other_number: 1 persists")
+}
+
+// A finding whose want has moved on since it was compared heals nothing: it is to be looked at again.
+func TestHealingIsGuarded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	w.works()
+	w.shares(tove, 1)
+	w.withdraws(newNumber, 2)
+	w.settles()
+	w.stop()
+	journal := must(w.store.Reconcile(t.Context()))(t)
+	defer journal.Close(context.WithoutCancel(t.Context()))
+	run := must(journal.Begin(t.Context(), fixes.Options, false))(t)
+	people := must(w.store.Page(t.Context(), reconcile.Withdrawals, 0, run.Last, 500))(t).Persons
+	people = append(people, must(w.store.Page(t.Context(), reconcile.Shares, 0, run.Last, 500))(t).Persons...)
+	if len(people) != 2 || len(people[0].Numbers) != 2 {
+		t.Fatalf("%d persons", len(people))
+	}
+	finding := func(p reconcile.Person, id int64) reconcile.Finding {
+		return reconcile.Finding{Person: id, Number: p.Numbers[0].Person, Channel: contact.Mobile, Kind: reconcile.ValueDiffers,
+			Mark: p.States[contact.Mobile].Want().Mark(), Status: reconcile.Healing}
+	}
+	old := int64(w.count(`select person_id from sync.person where primary_id is not null`))
+	w.withdraws(tove, 3) // a newer decision
+	w.exec(`update sync.due set due_at = now() + interval '1 minute', attempts = 7`)
+	findings := []reconcile.Finding{finding(people[1], people[1].ID), finding(people[0], old)} // the other one is kept under another number
+	step := reconcile.Step{Phase: reconcile.Withdrawals, Position: run.Last, Findings: findings}
+	if err := journal.Record(t.Context(), &run, step); err != nil {
+		t.Fatal(err)
+	}
+	if again := must(journal.Open(t.Context(), reconcile.Again, 0, 10, 0))(t); len(again) != 2 {
+		t.Errorf("%d of 2 findings are to be looked at again", len(again))
+	}
+	if n := w.count(`select count(*) from sync.due where attempts = 7 and due_at > now()`); n != 1 || w.count(`select count(*) from sync.due`) != 1 {
+		t.Error("somebody was made due")
+	}
+	if w.count(`select count(*) from sync.audit where action = 'reconcile.heal'`) != 0 {
+		t.Error("the audit tells of a repair")
+	}
+}

@@ -176,10 +176,10 @@ func (r *Reconciliation) heal(ctx context.Context, tx pgx.Tx, findings []reconci
 	var audited []reconcile.Finding
 	for i, f := range findings {
 		k := key{f.Person, f.Channel}
-		state, here := states[k]
+		state := states[k]
 		switch {
 		case f.Status != reconcile.Healing || f.Kind == reconcile.NumberUnknown:
-		case !here || !state.Reopen(f.Mark):
+		case !state.Reopen(f.Mark):
 			findings[i].Status = reconcile.Again
 			continue
 		default:
@@ -199,7 +199,7 @@ func (r *Reconciliation) heal(ctx context.Context, tx pgx.Tx, findings []reconci
 	return r.makeDue(ctx, tx, q, audited, changed)
 }
 
-// lockFound locks the rows of the channels that are to be healed. What has moved to another number is left out.
+// lockFound locks the rows of the channels that are to be healed. One that has moved to another number is empty, and wants nothing.
 func lockFound(ctx context.Context, tx pgx.Tx, findings []reconcile.Finding) (map[key]plan.State, error) {
 	var keys []key
 	for _, f := range findings {
@@ -215,7 +215,7 @@ func lockFound(ctx context.Context, tx pgx.Tx, findings []reconcile.Finding) (ma
 	if err != nil {
 		return nil, err
 	}
-	return statesOf(slices.DeleteFunc(rows, func(r row) bool { return r.MovedTo != nil }))
+	return statesOf(rows)
 }
 
 // makeDue puts the persons into the queue. About those with a number that we do not know the register is asked who they are, as ever.
