@@ -54,7 +54,7 @@ A run that was interrupted goes on where it was. Exit code 0 if nothing differs,
 	c.Flags().BoolVar(&f.Fix, "fix", false, "heal what differs")
 	c.Flags().BoolVar(&f.RestoreShares, "restore-shares", false, "heal shares also where somebody else may have changed the record")
 	c.Flags().Int64Var(&f.changes, "max-changes", 1000, "the safety stop: heal at most so many differences in a run, beside those of a No")
-	c.Flags().Float64Var(&f.rate, "calls-per-second", 10, "calls to the register, of those that it allows our system: workers make calls too")
+	c.Flags().Float64Var(&f.rate, "calls-per-second", 10, "calls to the register at the most")
 	c.Flags().DurationVar(&f.wait, "wait", time.Minute, "how long the workers have for what is to be healed")
 	c.Flags().IntVar(&f.cases, "cases", 100, "name at most so many differences")
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print one object")

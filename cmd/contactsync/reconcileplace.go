@@ -16,6 +16,8 @@ import (
 	"contactsync/consent/pgschema"
 	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/rivta"
+	"contactsync/sync/push"
+	"contactsync/sync/reconcile"
 	"contactsync/sync/register"
 	"contactsync/sync/syncpg"
 )
@@ -40,15 +42,16 @@ func openReconcilePlace(ctx context.Context, data string) (*reconcilePlace, erro
 	if err != nil {
 		return nil, err
 	}
-	listing, err := newListing(c.Register)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("register: %w", err)}
-	}
 	pool, err := pgxpool.NewWithConfig(ctx, c.Postgres)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	p := &reconcilePlace{register: listing, readLag: c.ReadLag, close: pool.Close}
+	p := &reconcilePlace{readLag: c.ReadLag, close: pool.Close}
+	p.register, err = newListing(c.Register, sharedCalls(pool, c.CallsPerSecond))
+	if err != nil {
+		pool.Close()
+		return nil, usageError{fmt.Errorf("register: %w", err)}
+	}
 	p.store, err = syncpg.New(syncpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey})
 	if err == nil {
 		err = database.Ready(pool, syncpg.Schema())(ctx)
@@ -60,10 +63,17 @@ func openReconcilePlace(ctx context.Context, data string) (*reconcilePlace, erro
 	return p, nil
 }
 
-// newListing uses the client that repeats only what was never sent: whatever else is repeated must wait for its turn among the calls that
-// the register allows.
-func newListing(c config.RegisterClient) (*register.Listing, error) {
-	_, once := register.HTTPClients(c.TLS, reconcileCalls)
+// sharedCalls are those that the register allows, which the workers use as well; nil: there is no limit.
+func sharedCalls(pool *pgxpool.Pool, callsPerSecond int) register.Allowance {
+	if callsPerSecond == 0 {
+		return nil
+	}
+	return push.NewAllowance(syncpg.NewSlots(pool, callsPerSecond, reconcile.CallTimeout), func(time.Duration) {})
+}
+
+// newListing uses the client that repeats only what was never sent: whatever else is repeated waits for its turn anew.
+func newListing(c config.RegisterClient, allowance register.Allowance) (*register.Listing, error) {
+	_, once := register.HTTPClients(c.TLS, reconcileCalls, allowance)
 	client, err := personprofilev5.NewClient(personprofilev5.ClientConfig{ClientConfig: rivta.ClientConfig{
 		BaseURL: c.URL, LogicalAddress: c.LogicalAddress, HTTP: once}})
 	if err != nil {

@@ -85,6 +85,9 @@ type Limiter interface {
 // ErrAway says that the register could not be asked for longer than Patience. The run goes on where it was when it is started again.
 var ErrAway = errors.New("the register does not answer")
 
+// CallTimeout is the default of Config.CallTimeout.
+const CallTimeout = 15 * time.Second
+
 // Config of a reconciler. Zero durations and numbers take the default named beside them.
 type Config struct {
 	Store    Store
@@ -138,7 +141,7 @@ func New(c Config, run Run) (*Reconciler, error) {
 		c.InFlight = 20
 	}
 	if c.CallTimeout == 0 {
-		c.CallTimeout = 15 * time.Second
+		c.CallTimeout = CallTimeout
 	}
 	if c.Patience == 0 {
 		c.Patience = 2 * time.Minute

@@ -10,7 +10,9 @@ import (
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/contracts/mockregister"
+	"contactsync/sync/push"
 	"contactsync/sync/reconcile"
+	"contactsync/sync/register"
 	"contactsync/sync/syncpg"
 )
 
@@ -367,6 +369,25 @@ func TestCallsHaveRoomForLinkedNumbers(t *testing.T) {
 	w.want(r, "")
 	if r.Run.Persons != 600 || r.Run.Calls != 2 {
 		t.Errorf("%d persons in %d calls", r.Run.Persons, r.Run.Calls)
+	}
+}
+
+// The calls are among those that the register allows all workers together.
+func TestCallsAreShared(t *testing.T) {
+	t.Parallel()
+	const allowed = 4
+	w := newWorld(t, 4600)
+	w.givesEverybody("+46701740605")
+	cert, key, err := w.served.CA.Issue("worker", caller)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowance := push.NewAllowance(syncpg.NewSlots(w.pool, allowed, time.Minute), func(time.Duration) {})
+	_, w.http = register.HTTPClients(must(w.served.CA.ClientTLS(cert, key))(t), 32, allowance)
+	w.mock.ResetCalls()
+	w.want(w.reconciles(onlyReport), "")
+	if c := w.mock.Calls(); c.Total != 10 || c.MostInOneSecond > allowed {
+		t.Errorf("%d calls, %d of them in one second", c.Total, c.MostInOneSecond)
 	}
 }
 

@@ -60,6 +60,7 @@ type world struct {
 	pool    *pgxpool.Pool
 	store   *syncpg.Store
 	mock    *mockregister.Register
+	served  contracttest.Served
 	http    *http.Client
 	url     string
 	care    *personv4.Client // the clinic
@@ -93,8 +94,8 @@ func newWorld(t testing.TB, generated int) *world {
 			w.persons[p.State] = contact.KnownPersonID(p.Root, p.Extension)
 		}
 	}
-	served := contracttest.Serve(t, mock.Handler())
-	w.url, w.http, w.care = served.URL, served.HTTP(t, caller), served.Client(t, clinic, address, false)
+	w.served = contracttest.Serve(t, mock.Handler())
+	w.url, w.http, w.care = w.served.URL, w.served.HTTP(t, caller), w.served.Client(t, clinic, address, false)
 	if _, err := store.Assigned(t.Context(), event.TopicDecisions, []stream.Assignment{{Committed: -1}}, nil); err != nil {
 		t.Fatal(err)
 	}

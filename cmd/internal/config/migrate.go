@@ -80,12 +80,13 @@ func ReadAudit(r *Reader) Audit {
 
 // Reconcile is what the command `reconcile` reads where no --data names a dev: some of what a worker reads.
 type Reconcile struct {
-	Postgres *pgxpool.Config
-	Source   string
-	Pepper   []byte
-	AuditKey audit.Key
-	Register RegisterClient
-	ReadLag  time.Duration
+	Postgres       *pgxpool.Config
+	Source         string
+	Pepper         []byte
+	AuditKey       audit.Key
+	Register       RegisterClient
+	ReadLag        time.Duration
+	CallsPerSecond int
 }
 
 // ReadReconcile reads the variables of `reconcile`; the reader has the faults.
@@ -94,6 +95,7 @@ func ReadReconcile(r *Reader) Reconcile {
 	c.Source, c.Pepper = readIdentity(r)
 	c.AuditKey = readAuditKey(r)
 	c.ReadLag = readReadLag(r)
+	c.CallsPerSecond = readCallsPerSecond(r)
 	return c
 }
 
