@@ -76,7 +76,7 @@ func (f reconcileFlags) judge() error {
 	if f.changes < 0 {
 		faults = append(faults, errors.New("--max-changes is not negative"))
 	}
-	if !(f.rate > 0 && f.rate <= maxCallRate) {
+	if !(f.rate > 0 && f.rate <= maxCallRate) { // NaN is neither
 		faults = append(faults, fmt.Errorf("--calls-per-second is above 0 and at most %d", maxCallRate))
 	}
 	if f.wait < 0 || f.wait > time.Hour {

@@ -157,13 +157,13 @@ There are 9 more: --cases names more of them.
 	}
 }
 
-// On a terminal one line changes; else there is a line for each phase, and one every ten seconds.
+// On a terminal one line changes; else there is a line when a phase begins and ends, and one every ten seconds.
 func TestProgressIsShown(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	tell := func(b *progressBar, phase reconcile.Phase, position int64, after time.Duration) {
 		now = now.Add(after)
-		b.tell(reconcile.Progress{Run: reconcile.Run{Phase: phase, Position: position, Last: 1000, Persons: position, Calls: 1}, Found: 2})
+		b.tell(reconcile.Progress{Run: reconcile.Run{Options: reconcile.Options{Fix: true}, Phase: phase, Position: position, Last: 1000, Persons: position, Calls: 1}, Found: 2})
 	}
 	var lines bytes.Buffer
 	b := newProgressBar(&lines, func() time.Time { return now })
@@ -171,12 +171,15 @@ func TestProgressIsShown(t *testing.T) {
 	tell(b, reconcile.Withdrawals, 600, time.Second)
 	tell(b, reconcile.Withdrawals, 700, 10*time.Second)
 	tell(b, reconcile.Shares, 100, 0)
+	tell(b, reconcile.Shares, 1000, 0)
+	tell(b, reconcile.Shares, 1000, 0)
 	tell(b, reconcile.Proof, 1000, 0)
 	tell(b, reconcile.Ended, 1000, time.Hour)
 	b.end()
 	want := `persons with a No [###############...............]  50 %  500 persons, 1 calls, 2 differences
 persons with a No [#####################.........]  70 %  700 persons, 1 calls, 2 differences
 all others        [###...........................]  10 %  100 persons, 1 calls, 2 differences
+all others        [##############################] 100 %  1000 persons, 1 calls, 2 differences
 looks whether all is healed: 0 looked at
 `
 	if diff := cmp.Diff(want, lines.String()); diff != "" {

@@ -114,6 +114,7 @@ type progressBar struct {
 	now      func() time.Time
 	shown    time.Time
 	phase    reconcile.Phase
+	whole    bool // the phase was shown as done
 }
 
 const (
@@ -140,10 +141,14 @@ func (b *progressBar) tell(p reconcile.Progress) {
 	if b.terminal {
 		every = barEvery
 	}
-	if p.Phase == reconcile.Ended || p.Phase == b.phase && now.Sub(b.shown) < every {
+	whole := p.Done() == 1
+	if p.Phase != b.phase {
+		b.phase, b.whole, b.shown = p.Phase, false, time.Time{}
+	}
+	if p.Phase == reconcile.Ended || p.Phase == reconcile.Proof && !p.Fix || (!whole || b.whole) && now.Sub(b.shown) < every {
 		return
 	}
-	b.phase, b.shown = p.Phase, now
+	b.shown, b.whole = now, whole
 	if b.terminal {
 		fmt.Fprintf(b.out, "\r%s\x1b[K", barOf(p))
 		return
