@@ -11,7 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
-	"golang.org/x/time/rate"
 
 	"contactsync/sync/push"
 	"contactsync/sync/reconcile"
@@ -93,7 +92,7 @@ func (f reconcileFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return reconcileError(c.Context(), err)
 	}
-	defer place.close()
+	defer place.pool.Close()
 	report, err := f.reconcile(c.Context(), place, c.ErrOrStderr())
 	if err != nil {
 		return reconcileError(c.Context(), err)
@@ -133,7 +132,7 @@ func (f reconcileFlags) reconcile(ctx context.Context, place *reconcilePlace, re
 		fmt.Fprintf(remarks, "goes on with the run that was begun at %s\n", when(run.Begun))
 	}
 	r, err := reconcile.New(reconcile.Config{
-		Store: place.store, Journal: journal, Register: place.register, Limiter: rate.NewLimiter(rate.Limit(f.rate), 1),
+		Store: place.store, Journal: journal, Register: place.register, Limiter: place.newLimit(f.rate),
 		MaxChanges: f.changes, ReadLag: place.readLag, Wait: f.wait, Cases: f.cases, Progress: bar.tell,
 	}, run)
 	if err != nil {

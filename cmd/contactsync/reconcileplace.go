@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/time/rate"
 
 	"contactsync/cmd/internal/config"
 	"contactsync/cmd/internal/database"
@@ -24,10 +25,11 @@ import (
 
 // reconcilePlace is what reconcile works on, with the rights of a worker.
 type reconcilePlace struct {
+	pool     *pgxpool.Pool
 	store    *syncpg.Store
 	register *register.Listing
 	readLag  time.Duration
-	close    func()
+	shared   int // calls a second that the register allows us and the workers together; 0: no limit
 }
 
 // reconcileCalls bounds the connections to the register: more than it has calls under way.
@@ -42,16 +44,15 @@ func openReconcilePlace(ctx context.Context, data string) (*reconcilePlace, erro
 	if err != nil {
 		return nil, err
 	}
+	listing, err := newListing(c.Register)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("register: %w", err)}
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, c.Postgres)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	p := &reconcilePlace{readLag: c.ReadLag, close: pool.Close}
-	p.register, err = newListing(c.Register, sharedCalls(pool, c.CallsPerSecond))
-	if err != nil {
-		pool.Close()
-		return nil, usageError{fmt.Errorf("register: %w", err)}
-	}
+	p := &reconcilePlace{pool: pool, register: listing, readLag: c.ReadLag, shared: c.CallsPerSecond}
 	p.store, err = syncpg.New(syncpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey})
 	if err == nil {
 		err = database.Ready(pool, syncpg.Schema())(ctx)
@@ -63,17 +64,32 @@ func openReconcilePlace(ctx context.Context, data string) (*reconcilePlace, erro
 	return p, nil
 }
 
-// sharedCalls are those that the register allows, which the workers use as well; nil: there is no limit.
-func sharedCalls(pool *pgxpool.Pool, callsPerSecond int) register.Allowance {
-	if callsPerSecond == 0 {
-		return nil
+// limit is how many calls may be made a second: our own part, and of those that the register allows us and the workers together.
+type limit struct {
+	own    *rate.Limiter
+	shared *push.Allowance // nil: there is no limit
+}
+
+// newLimit gives up to perSecond calls. What a killed run had taken is free again after the timeout of a call.
+func (p *reconcilePlace) newLimit(perSecond float64) limit {
+	l := limit{own: rate.NewLimiter(rate.Limit(perSecond), 1)}
+	if p.shared > 0 {
+		l.shared = push.NewAllowance(syncpg.NewSlots(p.pool, p.shared, reconcile.CallTimeout), func(time.Duration) {})
 	}
-	return push.NewAllowance(syncpg.NewSlots(pool, callsPerSecond, reconcile.CallTimeout), func(time.Duration) {})
+	return l
+}
+
+// Take implements reconcile.Limiter.
+func (l limit) Take(ctx context.Context) (done func(), err error) {
+	if err := l.own.Wait(ctx); err != nil || l.shared == nil {
+		return func() {}, err
+	}
+	return l.shared.Take(ctx)
 }
 
 // newListing uses the client that repeats only what was never sent: whatever else is repeated waits for its turn anew.
-func newListing(c config.RegisterClient, allowance register.Allowance) (*register.Listing, error) {
-	_, once := register.HTTPClients(c.TLS, reconcileCalls, allowance)
+func newListing(c config.RegisterClient) (*register.Listing, error) {
+	_, once := register.HTTPClients(c.TLS, reconcileCalls, nil)
 	client, err := personprofilev5.NewClient(personprofilev5.ClientConfig{ClientConfig: rivta.ClientConfig{
 		BaseURL: c.URL, LogicalAddress: c.LogicalAddress, HTTP: once}})
 	if err != nil {

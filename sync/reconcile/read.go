@@ -86,10 +86,13 @@ func (q *questions) patiently(ctx context.Context, numbers []contact.PersonID) (
 	}
 }
 
+// once makes a call. How long it waits for its turn is not part of its timeout.
 func (q *questions) once(ctx context.Context, numbers []contact.PersonID) (map[contact.PersonID]register.Listed, error) {
-	if err := q.cfg.Limiter.Wait(ctx); err != nil {
+	over, err := q.cfg.Limiter.Take(ctx)
+	if err != nil {
 		return nil, err
 	}
+	defer over()
 	ctx, cancel := context.WithTimeout(ctx, q.cfg.CallTimeout)
 	defer cancel()
 	q.answers.calls++

@@ -76,10 +76,10 @@ type Register interface {
 	List(ctx context.Context, numbers []contact.PersonID) (map[contact.PersonID]register.Listed, error)
 }
 
-// Limiter keeps to the calls that the register allows.
+// Limiter keeps to the calls that the register allows; push.Allowance does.
 type Limiter interface {
-	// Wait returns when a call may be made.
-	Wait(ctx context.Context) error
+	// Take returns when a call may be made; done says that it is over.
+	Take(ctx context.Context) (done func(), err error)
 }
 
 // ErrAway says that the register could not be asked for longer than Patience. The run goes on where it was when it is started again.

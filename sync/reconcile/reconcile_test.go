@@ -12,7 +12,6 @@ import (
 	"contactsync/contracts/mockregister"
 	"contactsync/sync/push"
 	"contactsync/sync/reconcile"
-	"contactsync/sync/register"
 	"contactsync/sync/syncpg"
 )
 
@@ -378,14 +377,16 @@ func TestCallsAreShared(t *testing.T) {
 	const allowed = 4
 	w := newWorld(t, 4600)
 	w.givesEverybody("+46701740605")
-	cert, key, err := w.served.CA.Issue("worker", caller)
-	if err != nil {
-		t.Fatal(err)
+	s := onlyReport
+	s.change = func(c *reconcile.Config) {
+		c.Limiter = push.NewAllowance(syncpg.NewSlots(w.pool, allowed, reconcile.CallTimeout), func(time.Duration) {})
 	}
-	allowance := push.NewAllowance(syncpg.NewSlots(w.pool, allowed, time.Minute), func(time.Duration) {})
-	_, w.http = register.HTTPClients(must(w.served.CA.ClientTLS(cert, key))(t), 32, allowance)
 	w.mock.ResetCalls()
-	w.want(w.reconciles(onlyReport), "")
+	began := time.Now()
+	w.want(w.reconciles(s), "")
+	if took := time.Since(began); took > reconcile.CallTimeout {
+		t.Errorf("it took %v: somebody waited until a slot ran out that was given back long before", took)
+	}
 	if c := w.mock.Calls(); c.Total != 10 || c.MostInOneSecond > allowed {
 		t.Errorf("%d calls, %d of them in one second", c.Total, c.MostInOneSecond)
 	}

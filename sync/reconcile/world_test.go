@@ -60,7 +60,6 @@ type world struct {
 	pool    *pgxpool.Pool
 	store   *syncpg.Store
 	mock    *mockregister.Register
-	served  contracttest.Served
 	http    *http.Client
 	url     string
 	care    *personv4.Client // the clinic
@@ -94,8 +93,8 @@ func newWorld(t testing.TB, generated int) *world {
 			w.persons[p.State] = contact.KnownPersonID(p.Root, p.Extension)
 		}
 	}
-	w.served = contracttest.Serve(t, mock.Handler())
-	w.url, w.http, w.care = w.served.URL, w.served.HTTP(t, caller), w.served.Client(t, clinic, address, false)
+	served := contracttest.Serve(t, mock.Handler())
+	w.url, w.http, w.care = served.URL, served.HTTP(t, caller), served.Client(t, clinic, address, false)
 	if _, err := store.Assigned(t.Context(), event.TopicDecisions, []stream.Assignment{{Committed: -1}}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -251,13 +250,13 @@ type limiter struct {
 	each  func(n int64) // may be nil
 }
 
-// Wait implements reconcile.Limiter.
-func (l *limiter) Wait(ctx context.Context) error {
+// Take implements reconcile.Limiter.
+func (l *limiter) Take(ctx context.Context) (done func(), err error) {
 	n := l.calls.Add(1)
 	if l.each != nil {
 		l.each(n)
 	}
-	return ctx.Err()
+	return func() {}, ctx.Err()
 }
 
 // settings are what a test changes of a run.
