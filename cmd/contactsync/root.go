@@ -78,7 +78,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(devCommand(), portalCommand(), workerCommand(), registerCommand(),
 		migrateCommand(), topicsCommand(), certificatesCommand(), checkConfigCommand(),
-		emitCommand(), checkCommand(), lookupCommand(), changesCommand(), supportCommand(), parkedCommand(), auditCommand(), faultCommand(), accessCommand(), benchCommand(), benchBrokerCommand(), versionCommand())
+		emitCommand(), checkCommand(), lookupCommand(), changesCommand(), supportCommand(), parkedCommand(), auditCommand(), reconcileCommand(), faultCommand(), accessCommand(), benchCommand(), benchBrokerCommand(), versionCommand())
 	for _, c := range append(root.Commands(), root) {
 		c.Args = usageArgs(c.Args)
 	}

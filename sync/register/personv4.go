@@ -88,14 +88,7 @@ func (r *PersonV4) Read(ctx context.Context, p contact.PersonID) (push.Reading, 
 	return &reading{PersonV4: r, raw: *rec}, nil
 }
 
-func (r *PersonV4) channelOf(e personv4.Entry) (contact.Channel, bool) {
-	for channel, code := range r.Codes {
-		if e.Type == code.Type && e.Use != nil && *e.Use == code.Use {
-			return channel, true
-		}
-	}
-	return "", false
-}
+func (r *PersonV4) channelOf(e personv4.Entry) (contact.Channel, bool) { return ownChannel(r.Codes, e) }
 
 type reading struct {
 	*PersonV4
@@ -104,16 +97,7 @@ type reading struct {
 
 // Record implements push.Reading.
 func (r *reading) Record() plan.Record {
-	out := plan.Record{Version: r.raw.Version, Own: map[contact.Channel][]plan.Entry{}, PaperOptOut: isTrue(r.raw.OptoutPaper)}
-	for _, e := range r.raw.Entries {
-		notify := isTrue(e.DigitalNotification)
-		if channel, own := r.channelOf(e); own {
-			out.Own[channel] = append(out.Own[channel], plan.Entry{Value: contact.KnownValue(valueOf(e)), Notify: notify})
-		} else if notify {
-			out.OthersNotify = true
-		}
-	}
-	return out
+	return recordOf(r.raw.Version, r.raw.Entries, r.raw.OptoutPaper, r.Codes)
 }
 
 // Write implements push.Reading: the whole record goes back with the version that was read, changed in our entries only.

@@ -3,7 +3,8 @@ grant usage on schema sync to contactsync_worker, contactsync_support, contactsy
 grant select on sync.schema_version to contactsync_worker, contactsync_support, contactsync_auditor;
 
 grant select, insert, update on sync.person, sync.channel, sync.partition to contactsync_worker;
-grant select, insert, update, delete on sync.due, sync.ask, sync.call_slot, sync.proof to contactsync_worker;
+grant select, insert, update, delete on sync.due, sync.ask, sync.call_slot, sync.proof, sync.reconcile_run, sync.reconcile_case
+    to contactsync_worker;
 grant select, insert on sync.refused to contactsync_worker;
 grant select, insert, delete on sync.outbox to contactsync_worker;
 grant usage on sequence sync.lease, sync.outbox_id to contactsync_worker;

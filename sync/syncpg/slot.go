@@ -24,6 +24,9 @@ var _ push.Slots = (*Slots)(nil)
 // afterAnswer is how long a slot stays taken after its call was answered: a second, and a little because no two clocks agree.
 const afterAnswer = time.Second + 2*time.Millisecond
 
+// whileAllCall is how often to look for a slot while each is taken by a call that is under way.
+const whileAllCall = 50 * time.Millisecond
+
 // NewSlots returns as many slots as calls may be made in a second. All workers must be told the same number: of different ones the
 // highest counts.
 func NewSlots(pool *pgxpool.Pool, calls int, callTimeout time.Duration) *Slots {
@@ -52,6 +55,9 @@ func (s *Slots) untilFree(ctx context.Context) (wait time.Duration, err error) {
 	err = s.pool.QueryRow(ctx, `
 		select count(*), coalesce(greatest(min(free_at) - clock_timestamp(), '1 ms'), '0') from sync.call_slot where number <= $1`,
 		s.calls).Scan(&there, &wait)
+	if wait > afterAnswer { // all calls are under way, and any of them may be over long before its slot runs out
+		wait = whileAllCall
+	}
 	if err != nil || there == s.calls {
 		return wait, err
 	}

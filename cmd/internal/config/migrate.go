@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -77,20 +78,42 @@ func ReadAudit(r *Reader) Audit {
 	return Audit{Postgres: readPostgres(r, pgschema.RoleAuditor), Key: readAuditKey(r)}
 }
 
+// Reconcile is what the command `reconcile` reads where no --data names a dev: some of what a worker reads.
+type Reconcile struct {
+	Postgres       *pgxpool.Config
+	Source         string
+	Pepper         []byte
+	AuditKey       audit.Key
+	Register       RegisterClient
+	ReadLag        time.Duration
+	CallsPerSecond int
+}
+
+// ReadReconcile reads the variables of `reconcile`; the reader has the faults.
+func ReadReconcile(r *Reader) Reconcile {
+	c := Reconcile{Postgres: readPostgres(r, pgschema.RoleWorker), Register: readRegisterClient(r)}
+	c.Source, c.Pepper = readIdentity(r)
+	c.AuditKey = readAuditKey(r)
+	c.ReadLag = readReadLag(r)
+	c.CallsPerSecond = readCallsPerSecond(r)
+	return c
+}
+
 // ReadTopics reads the variables of `topics`; the reader has the faults.
 func ReadTopics(r *Reader) stream.Config { return readKafka(r) }
 
 // readers of all services, by the name of their subcommand.
 func readers() map[string]func(*Reader) {
 	return map[string]func(*Reader){
-		"portal":   func(r *Reader) { ReadPortal(r) },
-		"worker":   func(r *Reader) { ReadWorker(r) },
-		"register": func(r *Reader) { ReadRegister(r) },
-		"migrate":  func(r *Reader) { ReadMigrate(r) },
-		"topics":   func(r *Reader) { ReadTopics(r) },
-		"support":  func(r *Reader) { ReadSupport(r) },
-		"access":   func(r *Reader) { ReadAccess(r) },
-		"audit":    func(r *Reader) { ReadAudit(r) },
+		"portal":    func(r *Reader) { ReadPortal(r) },
+		"worker":    func(r *Reader) { ReadWorker(r) },
+		"register":  func(r *Reader) { ReadRegister(r) },
+		"migrate":   func(r *Reader) { ReadMigrate(r) },
+		"topics":    func(r *Reader) { ReadTopics(r) },
+		"support":   func(r *Reader) { ReadSupport(r) },
+		"access":    func(r *Reader) { ReadAccess(r) },
+		"audit":     func(r *Reader) { ReadAudit(r) },
+		"reconcile": func(r *Reader) { ReadReconcile(r) },
 	}
 }
 

@@ -220,14 +220,13 @@ func ReadWorker(r *Reader) Worker {
 	w.Source, w.Pepper = readIdentity(r)
 	w.AuditKey = readAuditKey(r)
 	w.Session = r.Duration(Variable{Name: "KAFKA_SESSION_TIMEOUT", Default: "10s", Meaning: "how long a killed worker keeps its partitions"}, 6*time.Second, time.Minute)
-	w.ReadLag = r.Duration(Variable{Name: "REGISTER_READ_LAG", Default: "3s", Meaning: "how late a write may show in the register's reads"}, 0, time.Minute)
+	w.ReadLag = readReadLag(r)
 	w.VersionSettle = r.Duration(Variable{Name: "REGISTER_VERSION_SETTLE", Default: "2s",
 		Meaning: "how long after the second of its version a record may still change; 0s only for registers whose versions are never given twice, such as the mock"}, 0, 10*time.Second)
 	w.Bulk = r.Choice(Variable{Name: "REGISTER_CONTRACT", Default: "personv4",
 		Meaning: "how decisions are pushed: personv4, one person a call, as the national service takes them; contactsv1, up to a thousand decisions a call"},
 		"personv4", "contactsv1") == "contactsv1"
-	w.CallsPerSecond = r.Number(Variable{Name: "REGISTER_CALLS_PER_SECOND", Default: "0",
-		Meaning: "calls that the register allows all workers together, as each of them is told; 10 for the national service, 0: no limit"}, 0, 10_000)
+	w.CallsPerSecond = readCallsPerSecond(r)
 	w.Concurrency = r.Number(Variable{Name: "PUSH_CONCURRENCY", Default: "16", Meaning: "persons worked on at once"}, 1, 256)
 	lease := Variable{Name: "PUSH_LEASE", Default: "10s", Meaning: "how long a person belongs to the worker that took it; those of a killed worker wait so long"}
 	w.Lease = r.Duration(lease, time.Second, time.Minute)
@@ -236,6 +235,15 @@ func ReadWorker(r *Reader) Worker {
 		r.Faultf(lease, "is too short: a read and a write of %v each must end inside it", w.CallTimeout)
 	}
 	return w
+}
+
+func readReadLag(r *Reader) time.Duration {
+	return r.Duration(Variable{Name: "REGISTER_READ_LAG", Default: "3s", Meaning: "how late a write may show in the register's reads"}, 0, time.Minute)
+}
+
+func readCallsPerSecond(r *Reader) int {
+	return r.Number(Variable{Name: "REGISTER_CALLS_PER_SECOND", Default: "0",
+		Meaning: "calls that the register allows all workers together, as each of them is told; 10 for the national service, 0: no limit"}, 0, 10_000)
 }
 
 // Portal is what the service `portal` reads.
