@@ -232,7 +232,7 @@ func (r *Reconciliation) makeDue(ctx context.Context, tx pgx.Tx, q queue, healed
 			q[f.Person] = p
 		}
 		ground := states[key{f.Person, f.Channel}].Want().EventID
-		r.queueEntry(&batch, entry{at: at, action: "reconcile.heal", person: f.Person, channel: string(f.Channel), ground: ground,
+		r.queueEntries(&batch, entry{at: at, action: "reconcile.heal", person: f.Person, channel: string(f.Channel), ground: ground,
 			outcome: string(f.Kind), version: f.Version})
 	}
 	if err := q.put(ctx, tx); err != nil {
