@@ -67,6 +67,12 @@ func (a *ahead) awaited() bool {
 	return a.reading && len(a.records) == 0
 }
 
+func (a *ahead) isBehind() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.behind
+}
+
 func (a *ahead) noteBehind(behind bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -86,6 +86,7 @@ type Pusher struct {
 	width    *width
 	breaker  *gobreaker.CircuitBreaker[Result]
 	wake     chan struct{}
+	freed    chan struct{} // a place is free
 	all      chan struct{} // places taken
 	shares   chan struct{} // places taken by persons with shares only
 	alone    chan struct{} // places taken by those whom a bulk has not brought to an end
@@ -107,7 +108,7 @@ func New(c Config) (*Pusher, error) {
 		places = bulks * MostChanges
 	}
 	p := &Pusher{cfg: c, register: c.Register, finisher: &finisher{store: c.Store, log: c.Log, timeout: c.CallTimeout}, width: newWidth(places),
-		wake: make(chan struct{}, 1), all: make(chan struct{}, places), shares: make(chan struct{}, max(1, places*3/4)),
+		wake: make(chan struct{}, 1), freed: make(chan struct{}, 1), all: make(chan struct{}, places), shares: make(chan struct{}, max(1, places*3/4)),
 		alone: make(chan struct{}, c.Concurrency), trouble: trouble.New(c.Log), troubles: trouble.New(c.Log)}
 	p.breaker = gobreaker.NewCircuitBreaker[Result](gobreaker.Settings{
 		Name: "register", MaxRequests: 1, Timeout: breakerTimeout,
@@ -162,6 +163,7 @@ func (p *Pusher) round(ctx context.Context) int {
 	case <-ctx.Done():
 		return 0
 	}
+	p.gather(ctx)
 	if p.returned.Load() && !p.hasten(ctx) {
 		return 0
 	}
@@ -179,6 +181,28 @@ func (p *Pusher) round(ctx context.Context) int {
 		started += shares
 	}
 	return started
+}
+
+// gatherFor bounds how long places are waited for: a withdrawal may be due.
+const gatherFor = 20 * time.Millisecond
+
+// gather waits, while more persons are due than there are places, until a quarter of the places is free: a claim of many costs little
+// more than a claim of one.
+func (p *Pusher) gather(ctx context.Context) {
+	if !p.ahead.isBehind() {
+		return
+	}
+	enough := time.NewTimer(gatherFor)
+	defer enough.Stop()
+	for p.free() < min(cap(p.all), p.width.places())/4 {
+		select {
+		case <-p.freed:
+		case <-enough.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // free is how many persons more can be worked on now.
@@ -261,6 +285,10 @@ func (p *Pusher) take(n int, urgent bool) (free func()) {
 		<-p.all
 		if !urgent {
 			<-p.shares
+		}
+		select {
+		case p.freed <- struct{}{}:
+		default:
 		}
 		p.Wake()
 	}
