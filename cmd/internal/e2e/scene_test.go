@@ -59,7 +59,7 @@ func (s *scene) settle() {
 }
 
 func (s *scene) settled() bool {
-	return s.unread() == 0 && s.count(`select (select count(*) from sync.due) + (select count(*) from sync.outbox)`) == 0
+	return s.unread() == 0 && s.count(`select (select count(*) from sync.due) + (select count(*) from sync.proof) + (select count(*) from sync.outbox)`) == 0
 }
 
 // unread counts what lies in Kafka behind the durable offsets.
@@ -220,6 +220,9 @@ func (s *scene) judgeOutcomes(h *history) {
 			}
 		case wanted[d.key].EventID == d.id:
 			want = []event.OutcomeKind{event.Pushed, event.Unchanged}
+			if wanted[d.key].Kind == plan.Withdrawn && o.ProvedAt == nil {
+				s.t.Errorf("the removal of decision %s was never proved", d.id)
+			}
 		}
 		if !slices.Contains(want, o.Outcome) {
 			s.t.Errorf("the last outcome of decision %s is %s %s, want %v", d.id, o.Outcome, o.Reason, want)
@@ -227,7 +230,7 @@ func (s *scene) judgeOutcomes(h *history) {
 	}
 }
 
-// outcomes reads the topic whole and keeps each decision's last.
+// outcomes reads the topic whole and keeps each decision's last, with the proof if it was ever proved.
 func (s *scene) outcomes() map[string]event.Outcome {
 	s.t.Helper()
 	var left int64
@@ -247,8 +250,15 @@ func (s *scene) outcomes() map[string]event.Outcome {
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			if o.Sequence >= last[o.EventID].Sequence {
+			before := last[o.EventID]
+			if o.ProvedAt == nil {
+				o.ProvedAt = before.ProvedAt
+			}
+			if o.Sequence >= before.Sequence {
 				last[o.EventID] = o
+			} else if before.ProvedAt == nil {
+				before.ProvedAt = o.ProvedAt
+				last[o.EventID] = before
 			}
 		}
 	}
