@@ -72,19 +72,32 @@ func (a *Allowance) Take(ctx context.Context) (give func(), err error) {
 }
 
 func (a *Allowance) take(ctx context.Context, r rank) (int, error) {
+	if err := a.turn(ctx, r); err != nil {
+		return 0, err
+	}
 	for {
-		if err := a.turn(ctx, r); err != nil {
-			return 0, err
-		}
 		slot, wait, err := a.slots.Take(ctx)
 		if err == nil && slot == 0 {
 			err = pause(ctx, wait)
 		}
-		a.next()
 		if err != nil || slot != 0 {
+			a.next()
 			return slot, err
 		}
+		if a.outranked(r) {
+			a.next()
+			if err := a.turn(ctx, r); err != nil {
+				return 0, err
+			}
+		}
 	}
+}
+
+// outranked tells whether somebody waits who goes before us.
+func (a *Allowance) outranked(r rank) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.waiting[r+1:], func(line []chan struct{}) bool { return len(line) > 0 })
 }
 
 // turn waits until nobody of a higher rank, and nobody who came before, asks for a slot.

@@ -134,10 +134,11 @@ func (a *attempt) leave(err error) {
 }
 
 // take settles what the register took. An attempt by itself has to look where it says no more than that it stood there before: the
-// record may have been changed since by other means. Where an earlier write may still land, or the person has other numbers, it
-// has to look at everything.
+// record may have been changed since by other means. Where the person has other numbers it has to look at everything, and so it has
+// where an earlier write may still land, unless this one was applied: then the record has another version.
 func (a *attempt) take(changed []Changed) {
-	if a.claim.Unsure || len(a.claim.Linked) > 0 {
+	burnt := slices.ContainsFunc(changed, func(c Changed) bool { return c.Applied })
+	if a.claim.Unsure && !burnt || len(a.claim.Linked) > 0 {
 		a.alone = append([]plan.Target{}, a.claim.Targets...) // not nil, even if there is none: the version is to be burnt
 		return
 	}

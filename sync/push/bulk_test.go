@@ -94,6 +94,39 @@ func TestLostAnswerOfABulk(t *testing.T) {
 	}
 }
 
+// What is applied has burnt the version: nothing has to be looked at.
+func TestNewerDecisionAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	w := newBulkWorld(t)
+	w.shares("empty", 1)
+	w.network.loseReply = true
+	w.pushes()
+	w.shares("empty", 2)
+	w.pushes()
+	w.wantMobiles("empty", numberOf(2).Reveal())
+	w.wantOutcomes(2, "pushed")
+	if w.network.updates() != 0 {
+		t.Error("it was written twice")
+	}
+}
+
+// A refusal burns nothing: what was sent before may still land.
+func TestRefusalAfterALostAnswer(t *testing.T) {
+	t.Parallel()
+	w := newBulkWorld(t)
+	w.shares("empty", 1)
+	w.network.loseReply = true
+	w.pushes()
+	if _, err := w.pool.Exec(t.Context(), `update register.persons set deregistration = 'AV', deceased = true where extension = $1`, w.persons["empty"].RevealExtension()); err != nil {
+		t.Fatal(err)
+	}
+	w.pushes()
+	w.wantOutcomes(1, "parked person_deceased")
+	if w.network.updates() != 1 {
+		t.Error("nobody tried to burn the version")
+	}
+}
+
 // The fence says that the No was carried out; somebody has written since by a contract that knows no fences.
 func TestBulkLooksWhereTheFenceStandsAlready(t *testing.T) {
 	t.Parallel()

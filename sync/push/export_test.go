@@ -11,3 +11,7 @@ func (p *Pusher) Round(ctx context.Context) int {
 
 // Round asks once about all that is to be asked now, and returns about how many persons that was; 0 if it failed.
 func (a *Asker) Round(ctx context.Context) int { return a.round(ctx) }
+
+// RankedQuestion and RankedWithdrawal mark calls as those of an Asker, and of a claim with a withdrawal.
+func RankedQuestion(ctx context.Context) context.Context   { return ranked(ctx, rankQuestion) }
+func RankedWithdrawal(ctx context.Context) context.Context { return ranked(ctx, rankWithdrawal) }

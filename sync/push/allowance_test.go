@@ -1,0 +1,126 @@
+package push_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"contactsync/sync/push"
+)
+
+// slots are those of one register, in memory.
+type slots struct {
+	mu   sync.Mutex
+	free []time.Time
+}
+
+func newSlots(n int) *slots { return &slots{free: make([]time.Time, n)} }
+
+func (s *slots) Take(context.Context) (int, time.Duration, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := slices.Index(s.free, slices.MinFunc(s.free, time.Time.Compare))
+	if wait := time.Until(s.free[first]); wait > 0 {
+		return 0, min(wait, 50*time.Millisecond), nil // one that is held may be given back at any time
+	}
+	s.free[first] = time.Now().Add(time.Hour)
+	return first + 1, 0, nil
+}
+
+func (s *slots) Give(_ context.Context, slot int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free[slot-1] = time.Now().Add(time.Second)
+	return nil
+}
+
+// However long each call is on its way, no second of the register's sees more than are allowed, and hardly any slot is idle.
+func TestNoSecondSeesMoreCallsThanAreAllowed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const allowed, each, workers = 10, 100, 3
+		shared, random := newSlots(allowed), rand.New(rand.NewPCG(1, 2))
+		var mu sync.Mutex
+		var arrived []time.Time
+		delay := func() time.Duration {
+			mu.Lock()
+			defer mu.Unlock()
+			return time.Duration(random.Int64N(int64(150 * time.Millisecond)))
+		}
+		began := time.Now()
+		var calls sync.WaitGroup
+		for range workers {
+			a := push.NewAllowance(shared, func(time.Duration) {})
+			for range each {
+				calls.Go(func() {
+					give, err := a.Take(t.Context())
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					<-time.After(delay())
+					mu.Lock()
+					arrived = append(arrived, time.Now())
+					mu.Unlock()
+					<-time.After(delay())
+					give()
+				})
+			}
+		}
+		calls.Wait()
+		slices.SortFunc(arrived, time.Time.Compare)
+		for i := allowed; i < len(arrived); i++ {
+			if arrived[i].Sub(arrived[i-allowed]) < time.Second {
+				t.Fatalf("more than %d calls within a second", allowed)
+			}
+		}
+		if took := time.Since(began); took > 40*time.Second {
+			t.Errorf("%d calls took %v", len(arrived), took)
+		}
+	})
+}
+
+func TestCallsThatWaitGoByRank(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := push.NewAllowance(newSlots(1), func(time.Duration) {})
+		give, err := a.Take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		impatient, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		var order []string
+		var calls sync.WaitGroup
+		for _, c := range []struct {
+			name string
+			ctx  context.Context
+		}{
+			{"share", t.Context()}, {"impatient", impatient}, {"question", push.RankedQuestion(t.Context())}, {"withdrawal", push.RankedWithdrawal(t.Context())},
+		} {
+			calls.Go(func() {
+				give, err := a.Take(c.ctx)
+				if err != nil {
+					if c.name != "impatient" || !errors.Is(err, push.ErrNoAllowance) {
+						t.Errorf("%s: %v", c.name, err)
+					}
+					return
+				}
+				order = append(order, c.name)
+				give()
+			})
+			synctest.Wait()
+		}
+		<-time.After(200 * time.Millisecond)
+		give()
+		calls.Wait()
+		if !slices.Equal(order, []string{"withdrawal", "question", "share"}) {
+			t.Errorf("they went as %v", order)
+		}
+	})
+}
