@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"contactsync/cmd/internal/config"
 	"contactsync/cmd/internal/database"
 	"contactsync/cmd/internal/devstack"
 	"contactsync/cmd/internal/run"
@@ -23,6 +25,29 @@ type devOptions struct {
 	data     string
 	portBase int
 	persons  int
+	slow     slowRegister
+}
+
+// slowRegister is a register like the national one: it takes its time, and only so many calls a second.
+type slowRegister struct {
+	latency time.Duration // before each answer
+	limit   int           // calls a second by one system; 0: none
+}
+
+func (s *slowRegister) addFlags(f *pflag.FlagSet) {
+	f.DurationVar(&s.latency, "register-latency", 0, "how long the register thinks before each answer, up to 3s")
+	f.IntVar(&s.limit, "register-limit", 0, "calls a second that the register allows a system, which the worker keeps to; 0: no limit")
+}
+
+func (s *slowRegister) validate() error {
+	var latencyFault, limitFault error
+	if s.latency < 0 || s.latency > 3*time.Second {
+		latencyFault = errors.New("--register-latency must be from 0s to 3s: the worker gives a call up soon after")
+	}
+	if s.limit < 0 || s.limit > config.MostCallsPerSecond {
+		limitFault = fmt.Errorf("--register-limit must be from 0 to %d", config.MostCallsPerSecond)
+	}
+	return errors.Join(latencyFault, limitFault)
 }
 
 func devCommand() *cobra.Command {
@@ -46,6 +71,7 @@ programs, or says "fetch".`,
 	c.Flags().StringVar(&o.data, "data", "", "folder that keeps everything over restarts (default: a temporary one, removed at the end)")
 	c.Flags().IntVar(&o.portBase, "port-base", 0, "first of 30 ports to use; 0 takes those of the last run on the folder, or free ones")
 	c.Flags().IntVar(&o.persons, "persons", 0, "generated test persons to add on the first run on the folder")
+	o.slow.addFlags(c.Flags())
 	return c
 }
 
@@ -58,7 +84,7 @@ func (o devOptions) validate() error {
 	if o.persons < 0 {
 		personsFault = errors.New("--persons must not be negative")
 	}
-	return errors.Join(portFault, personsFault)
+	return errors.Join(portFault, personsFault, o.slow.validate())
 }
 
 // run starts everything and waits for the end. To be told to end is no failure.
@@ -85,7 +111,7 @@ func (o devOptions) run(ctx context.Context, out io.Writer, log *slog.Logger) er
 func (o devOptions) serve(
 	ctx context.Context, stack *devstack.Stack, log *slog.Logger, ready func([]mockregister.TestPerson) error,
 ) (err error) {
-	services, err := newDevServices(ctx, stack, log)
+	services, err := newDevServices(ctx, stack, log, o.slow)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ type devServices struct {
 }
 
 // newDevServices brings the schemas up to date and makes the services; none runs yet.
-func newDevServices(ctx context.Context, stack *devstack.Stack, log *slog.Logger) (_ *devServices, err error) {
+func newDevServices(ctx context.Context, stack *devstack.Stack, log *slog.Logger, slow slowRegister) (_ *devServices, err error) {
 	s := &devServices{stack: stack, metrics: newMetrics(), log: log}
 	defer func() {
 		if err != nil {
@@ -71,9 +71,23 @@ func newDevServices(ctx context.Context, stack *devstack.Stack, log *slog.Logger
 	if s.register, err = s.newRegister(ctx); err != nil {
 		return nil, err
 	}
+	if err := slow.dial(s.register.Faults()); err != nil {
+		return nil, err
+	}
 	s.metrics.MustRegister(newDeprecatedCalls(s.register))
-	s.worker, err = s.newWorker(ctx)
+	s.worker, err = s.newWorker(ctx, slow.limit)
 	return s, err
+}
+
+func (s slowRegister) dial(f *mockregister.Faults) error {
+	var limit, latency error
+	if s.limit > 0 {
+		_, limit = f.Set(mockregister.Fault{Kind: mockregister.KindRate, Rate: s.limit})
+	}
+	if s.latency > 0 {
+		_, latency = f.Set(mockregister.Fault{Kind: mockregister.KindDelay, Duration: mockregister.Duration(s.latency)})
+	}
+	return errors.Join(limit, latency)
 }
 
 func (s *devServices) close() {
@@ -156,7 +170,7 @@ func (s *devServices) kafka() stream.Config {
 	return stream.Config{Brokers: []string{s.stack.Endpoints().Kafka}}
 }
 
-func (s *devServices) newWorker(ctx context.Context) (*worker.Worker, error) {
+func (s *devServices) newWorker(ctx context.Context, limit int) (*worker.Worker, error) {
 	pool, err := s.as(ctx, pgschema.RoleWorker)
 	if err != nil {
 		return nil, err
@@ -168,7 +182,7 @@ func (s *devServices) newWorker(ctx context.Context) (*worker.Worker, error) {
 	return worker.New(worker.Config{
 		Kafka: s.kafka(), Pool: pool, Pepper: []byte(event.DevelopmentPepper), AuditKey: s.auditKey, Source: "urn:hsaid:" + devstack.WorkerHSAID,
 		RegisterURL: s.stack.Endpoints().Register, LogicalAddress: registerAddress, TLS: tls, Codes: register.DefaultCodes(),
-		Now: time.Now, Metrics: s.metrics, Log: s.log.With("service", "worker"),
+		CallsPerSecond: limit, Now: time.Now, Metrics: s.metrics, Log: s.log.With("service", "worker"),
 	})
 }
 

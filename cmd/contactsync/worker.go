@@ -17,17 +17,29 @@ import (
 )
 
 func workerCommand() *cobra.Command {
-	return serviceCommand("worker", "Run a sync worker: Kafka in, register out",
+	var slow slowRegister
+	c := serviceCommand("worker", "Run a sync worker: Kafka in, register out",
 		"Reads decisions from Kafka, brings the register in line with them, and publishes how each one ended. Any number of\n"+
 			"workers may run side by side, and may be added or killed at any time.",
-		config.ReadWorker, runWorker)
+		config.ReadWorker, func(ctx context.Context, c config.Worker, logTo io.Writer) error {
+			if err := slow.validate(); err != nil {
+				return usageError{err}
+			}
+			if slow.limit > 0 {
+				c.CallsPerSecond = slow.limit
+			}
+			return runWorker(ctx, c, slow.latency, logTo)
+		})
+	c.Flags().DurationVar(&slow.latency, "register-latency", 0, "how long each call to the register is held up, to try out a slow one; up to 3s")
+	c.Flags().IntVar(&slow.limit, "register-limit", 0, "calls a second, instead of CONTACTSYNC_REGISTER_CALLS_PER_SECOND")
+	return c
 }
 
 // softMemory is where garbage is collected rather than let memory grow, in bytes; GOMEMLIMIT says otherwise. What a worker
 // holds does not follow its backlog, but its garbage would, while a long one is read.
 const softMemory = 96 << 20
 
-func runWorker(ctx context.Context, c config.Worker, logTo io.Writer) error {
+func runWorker(ctx context.Context, c config.Worker, latency time.Duration, logTo io.Writer) error {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(softMemory)
 	}
@@ -39,8 +51,8 @@ func runWorker(ctx context.Context, c config.Worker, logTo io.Writer) error {
 	w, err := worker.New(worker.Config{
 		Kafka: c.Kafka, Pool: p.pool, Pepper: c.Pepper, AuditKey: c.AuditKey, Source: c.Source, Now: p.clock.Now, Lease: c.Lease, Session: c.Session,
 		RegisterURL: c.Register.URL, LogicalAddress: c.Register.LogicalAddress, TLS: c.Register.TLS, Codes: c.Register.Codes,
-		CallsPerSecond: c.CallsPerSecond, Bulk: c.Bulk,
-		Log:            p.log, Metrics: p.metrics,
+		CallsPerSecond: c.CallsPerSecond, Bulk: c.Bulk, RegisterLatency: latency,
+		Log: p.log, Metrics: p.metrics,
 		Push: push.Config{Concurrency: c.Concurrency, CallTimeout: c.CallTimeout, ReadLag: c.ReadLag,
 			VersionSettle: c.VersionSettle, VersionZone: swedishTime()},
 	})

@@ -21,6 +21,33 @@ type Allowance interface {
 	Take(ctx context.Context) (give func(), err error)
 }
 
+// HeldUp has each call wait before it is sent, as behind a slow network.
+func HeldUp(allowance Allowance, d time.Duration) Allowance { return heldUp{allowance, d} }
+
+type heldUp struct {
+	Allowance
+	by time.Duration
+}
+
+// Take implements Allowance.
+func (h heldUp) Take(ctx context.Context) (give func(), err error) {
+	give = func() {}
+	if h.Allowance != nil {
+		if give, err = h.Allowance.Take(ctx); err != nil {
+			return nil, err
+		}
+	}
+	wait := time.NewTimer(h.by)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return give, nil
+	case <-ctx.Done():
+		give()
+		return nil, ctx.Err()
+	}
+}
+
 // allowed makes each attempt of a call wait for its turn: what a service counts are requests.
 type allowed struct {
 	allowance Allowance

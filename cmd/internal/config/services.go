@@ -196,6 +196,9 @@ func readCodes(r *Reader) map[contact.Channel]register.Code {
 	return codes
 }
 
+// MostCallsPerSecond is the highest limit of register calls that can be kept to.
+const MostCallsPerSecond = 10_000
+
 // Worker is what the service `worker` reads.
 type Worker struct {
 	Common
@@ -243,7 +246,7 @@ func readReadLag(r *Reader) time.Duration {
 
 func readCallsPerSecond(r *Reader) int {
 	return r.Number(Variable{Name: "REGISTER_CALLS_PER_SECOND", Default: "0",
-		Meaning: "calls that the register allows all workers together, as each of them is told; 10 for the national service, 0: no limit"}, 0, 10_000)
+		Meaning: "calls that the register allows all workers together, as each of them is told; 10 for the national service, 0: no limit"}, 0, MostCallsPerSecond)
 }
 
 // Portal is what the service `portal` reads.

@@ -47,12 +47,14 @@ type Config struct {
 	Bulk           bool          // push by contactsv1, up to a thousand decisions a call, instead of by personv4
 	CallsPerSecond int           // that the register allows all workers together; 0: as many as there are
 	Codes          map[contact.Channel]register.Code
-	Now            func() time.Time // whose verdicts on clocks count; not for measuring
-	Lease          time.Duration    // of a claimed person; zero takes the store's default
-	Session        time.Duration    // how long a dead worker keeps its partitions; zero takes the stream's default
-	Rules          eservice.Rules   // may be nil: every e-service may speak for residents and guardians
-	Log            *slog.Logger
-	Metrics        prometheus.Registerer
+	// RegisterLatency is how long each call is held up before it is sent, to try out a slow register.
+	RegisterLatency time.Duration
+	Now             func() time.Time // whose verdicts on clocks count; not for measuring
+	Lease           time.Duration    // of a claimed person; zero takes the store's default
+	Session         time.Duration    // how long a dead worker keeps its partitions; zero takes the stream's default
+	Rules           eservice.Rules   // may be nil: every e-service may speak for residents and guardians
+	Log             *slog.Logger
+	Metrics         prometheus.Registerer
 	// Push holds settings of the pusher; what it works on is set here.
 	Push push.Config
 }
@@ -111,6 +113,9 @@ func (w *Worker) newRegisterSide(store *syncpg.Store, m *metrics) (err error) {
 	if w.CallsPerSecond > 0 {
 		slots := syncpg.NewSlots(w.Pool, w.CallsPerSecond, cmp.Or(w.Push.CallTimeout, push.CallTimeout))
 		allowance = push.NewAllowance(slots, func(d time.Duration) { w.pusher.Waited(d) })
+	}
+	if w.RegisterLatency > 0 {
+		allowance = register.HeldUp(allowance, w.RegisterLatency)
 	}
 	reads, writes := register.HTTPClients(w.TLS, max(32, w.Push.Concurrency), allowance)
 	profiles, err := w.profiles(m, reads)
