@@ -18,11 +18,11 @@ import (
 func parkedCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "parked",
-		Short: "See what is parked or refused, and why",
+		Short: "See what is parked or refused, and why; release it, or give it up",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(parkedListCommand(), parkedShowCommand())
+	c.AddCommand(parkedListCommand(), parkedShowCommand(), parkedReleaseCommand(), parkedDropCommand())
 	return c
 }
 

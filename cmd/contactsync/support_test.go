@@ -34,6 +34,11 @@ func TestDeskCommandsThatCannotBeUnderstood(t *testing.T) {
 		"an unknown reason code":   {[]string{"parked", "list", "--data", "DIR", "--reason", "because"}, "reason code"},
 		"a page of nothing":        {[]string{"parked", "list", "--data", "DIR", "--limit", "0"}, "--limit"},
 		"no reason to look":        {[]string{"parked", "show", "--data", "DIR", "0123"}, "--reason"},
+		"no one to release":        {[]string{"parked", "release", "--data", "DIR", "--ground", "x"}, "--reason CODE"},
+		"both one and a reason":    {[]string{"parked", "drop", "0123", "--data", "DIR", "--ground", "x", "--reason", "register_refused"}, "or else --reason CODE"},
+		"a ground for a reason":    {[]string{"parked", "release", "--data", "DIR", "--ground", "x", "--reason", "The register is mended"}, "--ground TEXT"},
+		"no ground to release":     {[]string{"parked", "release", "0123", "--data", "DIR"}, "--ground"},
+		"nobody to drop":           {[]string{"parked", "drop", "0123", "--ground", "x"}, "--as HSA-ID"},
 		"no telling who is parked": {[]string{"parked", "show", "--data", "DIR"}, "accepts 1 arg"},
 	} {
 		got := runWith(t, "", row.args...)

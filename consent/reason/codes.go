@@ -91,6 +91,7 @@ const (
 	ActorNotAllowed    Code = "actor_not_allowed"    // the e-service may not speak for this actor
 	ClockAhead         Code = "clock_ahead"          // revision further in the future than clocks may differ
 	GuardianNotAllowed Code = "guardian_not_allowed" // not guardian, the child is 13 or older, or either is protected
+	Dropped            Code = "dropped"              // a share that could not be pushed, and was given up by a person
 )
 
 // The decision holds, but cannot be pushed yet.

@@ -73,7 +73,8 @@ func comesWith(code reason.Code) string {
 	}
 	family, _, _ := strings.Cut(string(code), ":")
 	switch family {
-	case "form_invalid", "value_invalid", string(reason.ActorNotAllowed), string(reason.ClockAhead), string(reason.GuardianNotAllowed):
+	case "form_invalid", "value_invalid", string(reason.ActorNotAllowed), string(reason.ClockAhead), string(reason.GuardianNotAllowed),
+		string(reason.Dropped):
 		return "refused"
 	}
 	return "?" // a new code: say it above

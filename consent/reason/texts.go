@@ -227,6 +227,9 @@ func pushTexts() []Entry {
 		{GuardianNotAllowed, Text{
 			"Du kan inte dela kontaktuppgifter åt det här barnet. Det kan bara en vårdnadshavare, för barn under 13 år, och inte om någon av er har skyddade personuppgifter. Barnet kan logga in och dela själv.",
 			"You cannot share contact details for this child. Only a guardian can, for children under 13, and not if either of you has protected personal data. The child can log in and share on their own."}},
+		{Dropped, Text{
+			"Ditt val gick inte att föra vidare, och vi har slutat försöka. Vill du fortfarande dela uppgiften, så gör ett nytt val.",
+			"Your choice could not be passed on, and we have stopped trying. If you still want to share the detail, make a new choice."}},
 		{GuardianUnconfirmed, Text{
 			"Ditt val väntar på att det bekräftas att du är barnets vårdnadshavare. Du behöver inte göra något.",
 			"Your choice waits until it is confirmed that you are the guardian of the child. You need not do anything."}},

@@ -83,8 +83,9 @@ func (s *State) replaced(before Want) []Verdict {
 	return []Verdict{before.superseded()}
 }
 
+// blocked is the share that waits until it can be pushed.
 func (s *State) blocked() *Share {
-	if s.Blocked == "" {
+	if s.Blocked == "" || s.Blocked == reason.Dropped {
 		return nil
 	}
 	return s.Share
@@ -112,6 +113,9 @@ func superseded(s Share) Verdict { return s.verdict(event.Superseded, reason.New
 
 // passedOver is the verdict of a decision that did not become the want.
 func (s *State) passedOver(e Event) Verdict {
+	if e.Share != nil && s.isDropped(e.Share.mark()) {
+		return e.Share.dropped()
+	}
 	if e.Share != nil {
 		return superseded(*e.Share)
 	}

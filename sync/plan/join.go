@@ -5,6 +5,7 @@ import (
 
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
+	"contactsync/consent/reason"
 )
 
 // Join takes in what was kept under another number of the same person, or nothing if that number is new: what the person wants is
@@ -41,6 +42,9 @@ func (s *State) takeAll(other State) {
 	}
 	if other.Share != nil {
 		s.take(*other.Share)
+		if other.isDropped(s.Share.mark()) && !s.passed(*s.Share) {
+			s.Blocked = reason.Dropped
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ type State struct {
 	Waiting    []Share               // shares by guardians that are not confirmed yet: they take no part
 	Registered Registered
 	Settled    Mark        // of the decision that the register was last seen to show; empty: none, or not sure
-	Blocked    reason.Code // why the share cannot be pushed for now; then it must not hold back a withdrawal
+	Blocked    reason.Code // why the share cannot be pushed for now, or Dropped: ever; then it must not hold back a withdrawal
 	Parked     reason.Code // why the wanted withdrawal could not be carried out so far; it is tried on
 }
 

@@ -34,19 +34,25 @@ func (d *Desk) Parked(ctx context.Context, why reason.Code, limit int) (ParkedLi
 
 // Pseudonym stands for the person of a parked decision; empty: the person could not be told.
 func (d *Desk) Pseudonym(p syncpg.ParkedDecision) string {
+	return pseudonym(d.Pepper, p)
+}
+
+func pseudonym(pepper []byte, p syncpg.ParkedDecision) string {
 	if p.Person.IsZero() {
 		return ""
 	}
-	return event.Key(d.Pepper, p.Person)
+	return event.Key(pepper, p.Person)
 }
 
 // EventRef names the event of a parked decision: by its id if that is a UUID, else by a code. A sender may write anything
 // into an id, an identity number too.
-func (d *Desk) EventRef(p syncpg.ParkedDecision) string {
+func (d *Desk) EventRef(p syncpg.ParkedDecision) string { return eventRef(d.Pepper, p) }
+
+func eventRef(pepper []byte, p syncpg.ParkedDecision) string {
 	if len(p.EventID) == len(uuid.Nil.String()) && uuid.Validate(p.EventID) == nil {
 		return p.EventID
 	}
-	mac := hmac.New(sha256.New, d.Pepper)
+	mac := hmac.New(sha256.New, pepper)
 	mac.Write([]byte("event|" + p.EventID))
 	return "id-" + hex.EncodeToString(mac.Sum(nil)[:16])
 }
@@ -83,9 +89,13 @@ func (d *Desk) ShowParked(ctx context.Context, ref, ground string, actor event.A
 func (d *Desk) parkedUnder(ctx context.Context, ref string) (found []syncpg.ParkedDecision, err error) {
 	all, err := d.Sync.Parked(ctx, "", maxSearched)
 	for _, p := range all {
-		if ref != "" && (d.Pseudonym(p) == ref || d.EventRef(p) == ref) {
+		if isUnder(d.Pepper, ref, p) {
 			found = append(found, p)
 		}
 	}
 	return found, err
+}
+
+func isUnder(pepper []byte, ref string, p syncpg.ParkedDecision) bool {
+	return ref != "" && (pseudonym(pepper, p) == ref || eventRef(pepper, p) == ref)
 }

@@ -48,12 +48,14 @@ func stateOf(here *consentpg.Choice, s plan.State, unproved bool, last *consentp
 	}
 	want := s.Want()
 	switch {
-	case s.Blocked != "":
+	case s.Blocked != "" && s.Blocked != reason.Dropped:
 		return State{Parked, s.Blocked}
 	case s.Parked != "":
 		return State{Parked, s.Parked}
 	case len(s.Waiting) > 0:
 		return State{Parked, reason.GuardianUnconfirmed}
+	case s.Blocked == reason.Dropped:
+		return State{Refused, s.Blocked}
 	case s.Due(), want.Kind == plan.Withdrawn && unproved:
 		return State{Stage: UnderWay}
 	case want.Kind == plan.Shared:

@@ -71,14 +71,18 @@ func Release(why reason.Code) reason.Text {
 			EN: "Released when the register confirms the guardianship. A newer decision replaces it."}
 	case reason.PersonUnknown, reason.ProtectedNoAuthority, reason.ContractCannotExpress:
 		return reason.Text{
-			SV: "Ett nytt val av personen, när hindret är borta, ersätter det.",
-			EN: "A new decision of the resident replaces it, once the hindrance is gone."}
+			SV: "En driftsansvarig kan släppa det när hindret är borta (parked release). Ett nytt val av personen ersätter det.",
+			EN: "An operator can release it once the hindrance is gone (parked release). A new decision of the resident replaces it."}
 	case reason.PersonDeceased, reason.RegisterRefused:
 		return reason.Text{
-			SV: "Ett nej prövas igen var femtonde minut tills registret tar emot det. Ett ja ersätts av ett nytt val.",
-			EN: "A No is tried again every 15 minutes until the register accepts it. A Yes is replaced by a new decision."}
+			SV: "Ett nej prövas igen var femtonde minut tills registret tar emot det. Ett ja ersätts av ett nytt val. En driftsansvarig kan släppa det (parked release).",
+			EN: "A No is tried again every 15 minutes until the register accepts it. A Yes is replaced by a new decision. An operator can release it (parked release)."}
 	case reason.AwaitingApproval:
 		return reason.Text{SV: "Släpps när det godkänns.", EN: "Released by an approval."}
+	case reason.Dropped:
+		return reason.Text{
+			SV: "Inget: en driftsansvarig har gett upp det. Personen kan göra ett nytt val.",
+			EN: "Nothing: an operator has given it up. The resident can make a new decision."}
 	default:
 		return reason.Text{
 			SV: "Inget: det är avvisat. E-tjänsten måste skicka ett nytt val som är rätt.",

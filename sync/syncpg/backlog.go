@@ -39,7 +39,7 @@ func (s *Store) Backlog(ctx context.Context) (b Backlog, err error) {
 	}
 	rows, err := s.Pool.Query(ctx, `
 		select reason, count(*) from (
-			select blocked from sync.channel where blocked <> ''
+			select blocked from sync.channel where blocked not in ('', '`+string(reason.Dropped)+`')
 			union all select parked from sync.channel where parked <> ''
 			union all select $1 from sync.channel where waiting <> '[]') as p (reason) group by reason`, string(reason.GuardianUnconfirmed))
 	if err != nil {

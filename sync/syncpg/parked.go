@@ -29,13 +29,23 @@ type ParkedDecision struct {
 	Since   time.Time
 	EventID string // as its sender chose it: any text, unless it is a UUID
 	Refused bool   // takes no part in what the person wants; false: it holds, and cannot be pushed yet
+	// Of one that is not refused: where it is kept, which one it is, and whether it is a withdrawal.
+	Place      ParkedPlace
+	Mark       plan.Mark
+	Withdrawal bool
+}
+
+// ParkedPlace is where a parked decision is kept. The zero value lies before all.
+type ParkedPlace struct {
+	Person  int64 // internal number
+	Channel contact.Channel
 }
 
 // ParkedGroups counts all that is parked, by reason, the most frequent first.
 func (s *Store) ParkedGroups(ctx context.Context) ([]ParkedGroup, error) {
 	rows, err := s.Pool.Query(ctx, `
 		select reason, count(*), min(since) from (
-			select blocked as reason, changed_at as since from sync.channel where blocked <> ''
+			select blocked as reason, changed_at as since from sync.channel where blocked not in ('', '`+string(reason.Dropped)+`')
 			union all select parked, coalesce(d.since, changed_at)
 				from sync.channel left join sync.due d using (person_id) where parked <> ''
 			union all select $1, changed_at from sync.channel, jsonb_array_elements(waiting)
@@ -75,20 +85,41 @@ type parkedRow struct {
 
 // parkedYet returns decisions that hold, of up to limit channels.
 func (s *Store) parkedYet(ctx context.Context, why reason.Code, limit int) ([]ParkedDecision, error) {
+	read, err := s.parkedRows(ctx, `order by waits desc limit $4`, why, limit)
+	if err != nil {
+		return nil, err
+	}
+	return decisionsOf(read, why)
+}
+
+// ParkedAfter returns what is parked in the next limit places behind one, and the last of these. Refused decisions are not among them.
+// None is left when last is after.
+func (s *Store) ParkedAfter(ctx context.Context, why reason.Code, after ParkedPlace, limit int) (_ []ParkedDecision, last ParkedPlace, err error) {
+	read, err := s.parkedRows(ctx, `and (person_id, channel) > ($5, $6) order by person_id, channel limit $4`, why, limit, after.Person, string(after.Channel))
+	if err != nil {
+		return nil, after, fmt.Errorf("read what is parked: %w", err)
+	}
+	if len(read) == 0 {
+		return nil, after, nil
+	}
+	all, err := decisionsOf(read, why)
+	return all, read[len(read)-1].key().place(), err
+}
+
+func (s *Store) parkedRows(ctx context.Context, rest string, why reason.Code, args ...any) ([]parkedRow, error) {
 	rows, err := s.Pool.Query(ctx, `
 		select `+columns+`, root, extension, changed_at, case when parked <> '' then coalesce(since, changed_at) else changed_at end as waits
 		from sync.channel join sync.person using (person_id) left join sync.due using (person_id)
-		where $1 = '' and (blocked <> '' or parked <> '' or waiting <> '[]')
-			or $1 <> '' and (blocked = $1 or parked = $1 or waiting <> '[]' and $1 = $2)
-		order by waits desc limit $3`, string(why), string(reason.GuardianUnconfirmed), limit)
+		where ($1 = '' and (blocked not in ('', $3) or parked <> '' or waiting <> '[]')
+			or $1 <> '' and (blocked = $1 or parked = $1 or waiting <> '[]' and $1 = $2)) `+rest,
+		append([]any{string(why), string(reason.GuardianUnconfirmed), string(reason.Dropped)}, args...)...)
 	if err != nil {
 		return nil, err
 	}
-	read, err := pgx.CollectRows(rows, pgx.RowToStructByPos[parkedRow])
-	if err != nil {
-		return nil, err
-	}
-	var out []ParkedDecision
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[parkedRow])
+}
+
+func decisionsOf(read []parkedRow, why reason.Code) (out []ParkedDecision, err error) {
 	for _, r := range read {
 		state, err := r.state()
 		if err != nil {
@@ -104,20 +135,18 @@ func (s *Store) parkedYet(ctx context.Context, why reason.Code, limit int) ([]Pa
 }
 
 func (r parkedRow) decisions(s plan.State) (out []ParkedDecision) {
-	add := func(why reason.Code, since time.Time, eventID string, under contact.PersonID) {
-		if under.IsZero() {
-			under = contact.KnownPersonID(r.Root, r.Extension)
+	for _, p := range s.AllParked() {
+		d := ParkedDecision{Channel: contact.Channel(r.Channel), Reason: p.Reason, Since: r.Changed, Place: r.key().place(), Mark: p.Mark}
+		under := s.Want().Under
+		if p.Share != nil {
+			under, d.EventID = p.Share.Under, p.Share.EventID
+		} else {
+			d.Withdrawal, d.Since, d.EventID = true, r.Waits, s.Want().EventID
 		}
-		out = append(out, ParkedDecision{Person: under, Channel: contact.Channel(r.Channel), Reason: why, Since: since, EventID: eventID})
-	}
-	if s.Blocked != "" && s.Share != nil {
-		add(s.Blocked, r.Changed, s.Share.EventID, s.Share.Under)
-	}
-	if s.Parked != "" {
-		add(s.Parked, r.Waits, s.Want().EventID, s.Want().Under)
-	}
-	for _, w := range s.Waiting {
-		add(reason.GuardianUnconfirmed, r.Changed, w.EventID, w.Under)
+		if d.Person = under; under.IsZero() {
+			d.Person = contact.KnownPersonID(r.Root, r.Extension)
+		}
+		out = append(out, d)
 	}
 	return out
 }

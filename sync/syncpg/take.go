@@ -2,8 +2,6 @@ package syncpg
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -171,8 +169,7 @@ func (t *taking) refuse(ctx context.Context) error {
 // refusalMark is a digest of what tells a refused decision from others. An e-service that uses an id twice harms nobody else.
 func refusalMark(e intake.Entry) string {
 	d := e.Decision
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %d", d.EventID, d.Source, e.Person.Root(), e.Person.RevealExtension(), d.Channel, d.Revision))
-	return hex.EncodeToString(sum[:16])
+	return markOfRefusal(d.EventID, d.Source, e.Person.Root(), e.Person.RevealExtension(), d.Channel, d.Revision)
 }
 
 func (t *taking) refusedBefore(ctx context.Context) (map[string]bool, error) {

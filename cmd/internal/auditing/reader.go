@@ -59,8 +59,11 @@ func logQueries() map[string]string {
 			'' as channel, a.ground, '' as event_id, a.outcome, a.version from register.access_log a`,
 		"consent": `select a.id, a.log_id, a.at, a.root, a.extension, a.actor, '', '', '', '', '', a.action,
 			a.channel, a.ground, a.event_id, a.outcome, '' from consent.audit a`,
-		"sync": `select a.id, a.log_id, a.at, p.root, p.extension, '', '', '', '', '', '', a.action,
-			a.channel, '', a.ground, concat_ws(': ', a.outcome, nullif(a.reason, '')), a.version
+		// Of what an operator did about a parked decision, its outcome tells who it was, and why (syncpg.Handle).
+		"sync": `select a.id, a.log_id, a.at, p.root, p.extension, case when a.action like 'parked.%' then coalesce(substring(a.outcome from '^\w+ by (\w+ \S+): '), '') else '' end,
+			'', '', '', '', '', a.action,
+			a.channel, case when a.action like 'parked.%' then coalesce(substring(a.outcome from '^\w+ by \w+ \S+: (.*)$'), '') else '' end, a.ground,
+			concat_ws(': ', case when a.action like 'parked.%' then split_part(a.outcome, ' ', 1) else a.outcome end, nullif(a.reason, '')), a.version
 			from sync.audit a join sync.person p on p.person_id = a.person_id`,
 	}
 }

@@ -99,6 +99,22 @@ func ReadReconcile(r *Reader) Reconcile {
 	return c
 }
 
+// Parked is what the commands `parked release` and `parked drop` read where no --data names a dev: some of what a worker reads.
+type Parked struct {
+	Postgres *pgxpool.Config
+	Source   string
+	Pepper   []byte
+	AuditKey audit.Key
+}
+
+// ReadParked reads the variables of `parked release` and `parked drop`; the reader has the faults.
+func ReadParked(r *Reader) Parked {
+	c := Parked{Postgres: readPostgres(r, pgschema.RoleWorker)}
+	c.Source, c.Pepper = readIdentity(r)
+	c.AuditKey = readAuditKey(r)
+	return c
+}
+
 // ReadTopics reads the variables of `topics`; the reader has the faults.
 func ReadTopics(r *Reader) stream.Config { return readKafka(r) }
 
@@ -114,6 +130,7 @@ func readers() map[string]func(*Reader) {
 		"access":    func(r *Reader) { ReadAccess(r) },
 		"audit":     func(r *Reader) { ReadAudit(r) },
 		"reconcile": func(r *Reader) { ReadReconcile(r) },
+		"parked":    func(r *Reader) { ReadParked(r) },
 	}
 }
 

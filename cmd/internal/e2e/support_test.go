@@ -206,6 +206,45 @@ func TestParkedTellsWhoIsBehindAPseudonym(t *testing.T) {
 	d.judgeAudit(map[string]bool{"parked show shown: person_deceased": true, "parked show nothing found": true})
 }
 
+func TestParkedIsReleasedAndDropped(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, "deceased")
+	line := d.shares("00000000-0000-4000-8000-000000000004", "070-174 06 07")
+	var list struct{ Parked []struct{ Pseudonym, State, Reason string } }
+	eventually(t, "parked", func() bool {
+		d.asks(&list, "parked", "list", "--reason", "person_deceased")
+		return len(list.Parked) == 1
+	})
+	var handled struct{ Done, WithdrawalsKept int }
+	for _, args := range [][]string{{"release", "--reason", "person_deceased", "--dry-run"}, {"release", "--reason", "person_deceased", "--ground", "The register is mended"}} {
+		if got := d.asks(&handled, append([]string{"parked"}, args...)...); got.Code != 0 || handled.Done != 1 {
+			t.Fatalf("%v: %+v", args, got)
+		}
+	}
+	drop := []string{"parked", "drop", list.Parked[0].Pseudonym, "--ground", "The e-service asks for it"}
+	eventually(t, "parked again, and dropped", func() bool { return d.asks(&handled, drop...).Code == 0 })
+	d.emits(line)
+	if got := d.asks(&list, "parked", "list", "--reason", "dropped"); got.Code != 0 || len(list.Parked) != 1 || list.Parked[0].State != "refused" {
+		t.Errorf("list %+v", got)
+	}
+	mustSayInOneLine(t, Run(t, "", append(drop, "--data", d.dir)...), 1, "refused for good")
+	mustSayInOneLine(t, Run(t, "", "parked", "release", "0123", "--ground", "x", "--data", d.dir), 1, "nothing is parked")
+	var who struct{ Entries []struct{ Actor, Action, Ground, Outcome string } }
+	if got := d.asks(&who, "audit", "who", d.person.Extension, "--reason", "she asks"); got.Code != 0 {
+		t.Fatalf("who: %+v", got)
+	}
+	found := map[string]bool{}
+	for _, e := range who.Entries {
+		found[strings.Join([]string{e.Actor, e.Action, e.Ground, e.Outcome}, ", ")] = true
+	}
+	for _, want := range []string{"support SE2321000016-CSS1, parked.release, The register is mended, released: person_deceased",
+		"support SE2321000016-CSS1, parked.drop, The e-service asks for it, dropped: person_deceased"} {
+		if !found[want] {
+			t.Errorf("the audit has no %q: %v", want, found)
+		}
+	}
+}
+
 func TestDeskWithoutItsDatabaseAsksToTryAgain(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, "empty")
