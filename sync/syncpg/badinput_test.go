@@ -1,0 +1,173 @@
+package syncpg_test
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/consent/stream"
+)
+
+// most is how many records a flood of bad input has here.
+const most = 20_000
+
+// takesInBatches hands records over as the stream does.
+func (d *desk) takesInBatches(records []stream.Record) {
+	d.t.Helper()
+	for len(records) > 0 {
+		n := min(500, len(records))
+		d.receives(records[:n]...)
+		records = records[n:]
+	}
+}
+
+// One poison record among many stops none of the others, and is told of once.
+func TestPoisonAmongMany(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	poison := map[int]stream.Record{
+		0:        {Value: []byte("\x00\xff")},
+		777:      {Value: []byte(`{"specversion":"1.0"`)},
+		7777:     {Value: []byte(strings.Repeat("[", 100_000))},
+		most - 1: {},
+	}
+	records := make([]stream.Record, most)
+	for i := range records {
+		bad, ok := poison[i]
+		if records[i] = bad; !ok {
+			one := decision(true, int64(i+1))
+			one.Person = numbered(i)
+			records[i] = record(one)
+		}
+	}
+	d.takesInBatches(records)
+	got := d.one(`select concat_ws(' ', (select count(*) from sync.due), (select count(*) from sync.outbox where topic = $1),
+		(select count(*) from sync.outbox where topic <> $1), (select next_offset from sync.partition))`, event.TopicUnreadable)
+	if want := fmt.Sprintf("%d %d 0 %d", most-len(poison), len(poison), most); got != want {
+		t.Errorf("due, told of, other outcomes, offset: %s, want %s", got, want)
+	}
+}
+
+// numbered is one of many persons: nobody's number is looked into here.
+func numbered(i int) contact.PersonID {
+	day := time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, i/500)
+	nine := day.Format("060102") + fmt.Sprintf("%03d", i%500)
+	sum := 0
+	for at, c := range nine {
+		digit := int(c - '0')
+		if at%2 == 0 {
+			if digit *= 2; digit > 9 {
+				digit -= 9
+			}
+		}
+		sum += digit
+	}
+	return contact.KnownPersonID(contact.RootPersonnummer, fmt.Sprintf("%s%s%d", day.Format("20060102"), nine[6:], (10-sum%10)%10))
+}
+
+// An e-service that sends one event again and again makes one row, one push and no further outcome.
+func TestTheSameEventManyTimes(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	bad := decision(true, 3)
+	bad.Value = contact.KnownValue("08-465 004 99")
+	for _, row := range []struct {
+		sent   event.Decision
+		times  int
+		counts string
+	}{
+		{decision(true, 1), most, "1 1 0 0"},
+		{decision(false, 2), most / 10, "1 1 1 0"}, // the share it replaced
+		{bad, most / 10, "1 1 2 1"},
+	} {
+		records := make([]stream.Record, row.times)
+		for i := range records {
+			records[i] = record(row.sent)
+		}
+		d.takesInBatches(records)
+		got := d.one(`select concat_ws(' ', (select count(*) from sync.channel), (select count(*) from sync.due),
+			(select count(*) from sync.outbox), (select count(*) from sync.refused))`)
+		if got != row.counts {
+			t.Errorf("rows, due, outcomes, refused after revision %d: %s, want %s", row.sent.Revision, got, row.counts)
+		}
+	}
+}
+
+// Revisions at the edges are refused, each for its own reason, and the next decision of the person counts.
+func TestRevisionsAtTheEdges(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	var want []string
+	for _, revision := range []int64{math.MinInt64, -1, 0, math.MaxInt64 - 1, math.MaxInt64} {
+		for _, yes := range []bool{true, false} {
+			sent := decision(yes, 1)
+			sent.EventID, sent.Revision = uuid.NewString(), revision
+			d.receives(record(sent))
+			why := "form_invalid:revision"
+			if revision > 0 {
+				why = "clock_ahead"
+			}
+			want = append(want, why)
+		}
+	}
+	slices.Sort(want)
+	if got := d.one(`select string_agg(reason, ' ' order by reason collate "C") from sync.refused`); got != strings.Join(want, " ") {
+		t.Errorf("refused: %s", got)
+	}
+	if got := len(d.told()); got != len(want) {
+		t.Errorf("%d outcomes", got)
+	}
+	d.receives(share(1))
+	if got := d.claims(false); len(got) != 1 {
+		t.Error("a good one does not count")
+	}
+}
+
+// A disk that is full stops the intake and the push with an error each, and nothing else: what was under way is done again when there is room.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1))
+	d.sql(`create function sync.full() returns trigger language plpgsql as $$ begin
+		raise exception 'could not extend file: No space left on device' using errcode = '53100'; end $$`)
+	for _, table := range []string{"channel", "due", "outbox", "audit"} {
+		d.sql(`create trigger disk before insert or update on sync.` + table + ` execute function sync.full()`)
+	}
+	two := share(2)
+	two.Offset = d.next
+	batch := stream.Batch{Topic: event.TopicDecisions, Records: []stream.Record{two}, Next: d.next + 1}
+	for range 3 {
+		if err := d.intake.Handle(t.Context(), batch); err == nil || !strings.Contains(err.Error(), "53100") {
+			t.Errorf("taken: %v", err)
+		}
+		if _, err := d.store.Claim(t.Context(), 10, false, true); err == nil || !strings.Contains(err.Error(), "53100") {
+			t.Errorf("claimed: %v", err)
+		}
+	}
+	for _, table := range []string{"channel", "due", "outbox", "audit"} {
+		d.sql(`drop trigger disk on sync.` + table)
+	}
+	if err := d.intake.Handle(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	claims := d.claims(false)
+	if len(claims) != 1 || claims[0].Targets[0].Want.Revision != 2 || claims[0].Unsure {
+		t.Fatalf("claims %+v", claims)
+	}
+	d.finishes(claims[0], pushed(claims[0]))
+	d.wantTold("1 superseded newer_decision", "2 pushed")
+}
+
+func (d *desk) sql(text string) {
+	d.t.Helper()
+	if _, err := d.pool.Exec(d.t.Context(), text); err != nil {
+		d.t.Fatal(err)
+	}
+}
