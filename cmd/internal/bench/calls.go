@@ -3,6 +3,7 @@ package bench
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,6 +11,7 @@ import (
 type calls struct {
 	next  http.Handler
 	limit int // in any second; 0: none
+	away  atomic.Bool
 
 	mu              sync.Mutex
 	total, refused  int
@@ -17,14 +19,22 @@ type calls struct {
 	mostInOneSecond int
 }
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP implements http.Handler. A register that goes away cuts every connection, also of what it has just carried out.
 func (c *calls) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.hangUpIfAway()
+	defer c.hangUpIfAway()
 	if !c.take(time.Now()) {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "too many calls", http.StatusTooManyRequests)
 		return
 	}
 	c.next.ServeHTTP(w, r)
+}
+
+func (c *calls) hangUpIfAway() {
+	if c.away.Load() {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 func (c *calls) take(now time.Time) bool {

@@ -41,6 +41,18 @@ const (
 	pacedLookupP99    name = "paced_lookup_p99_ms"
 	readP50           name = "read_p50_ms"
 	readP99           name = "read_p99_ms"
+
+	resumeS            name = "resume_s"
+	baselineResume     name = "baseline_resume_s"
+	baselineDuplicates name = "baseline_duplicates"
+	outageS            name = "outage_s"
+	limitUsed          name = "limit_used"
+	withdrawals        name = "withdrawals"
+	baselineWait       name = "baseline_wait_s"
+	stored             name = "stored"
+	baselineStored     name = "baseline_stored"
+	baselineRSS        name = "baseline_rss_mb"
+	ratio              name = "ratio"
 )
 
 // figures are what one run gave.
