@@ -66,9 +66,18 @@ func (f figures) String() string {
 	}
 	parts := []string{fmt.Sprintf("%.0f decisions/s", f[ratePerS])}
 	if v, ok := f[p50]; ok {
-		parts = append(parts, fmt.Sprintf("p50 %.1f ms (plain loop %.1f)", v, f[baselineP50]))
+		parts = append(parts, fmt.Sprintf("p50 %.1f ms, p99 %.1f ms", v, f[p99]))
+	}
+	if v, ok := f[resumeS]; ok {
+		parts = append(parts, fmt.Sprintf("full rate %.2f s after the return", v))
+	}
+	if v, ok := f[limitUsed]; ok {
+		parts = append(parts, fmt.Sprintf("%.1f %% of the allowed calls", 100*v))
+	}
+	if v, ok := f[baselineP50]; ok {
+		parts = append(parts, fmt.Sprintf("baseline p50 %.1f ms", v))
 	} else if v, ok := f[baselinePerS]; ok {
-		parts = append(parts, fmt.Sprintf("plain loop %.0f", v))
+		parts = append(parts, fmt.Sprintf("baseline %.0f", v))
 	}
 	return strings.Join(parts, ", ")
 }
