@@ -37,19 +37,19 @@ func withdrawBehindBacklog(ctx context.Context, r *rig, sc scenario) (_ figures,
 }
 
 // plainSeconds is about how long the plain loop is watched: it reads and writes, so a share takes two calls.
-const plainSeconds = 10
+const plainSeconds = 5
 
 func (s *stage) whileSharesWait(ctx context.Context) (figures, error) {
 	var due []time.Time
 	var began, ended time.Time
-	var pushed, called int
+	var pushed int
+	s.calls.beat = &rhythm{}
 	rss := 0.0
 	err := s.during(ctx, ours(), func(ctx context.Context) (err error) {
 		if err := s.await(ctx, s.meter.first); err != nil { // until all is read no share is pushed
 			return err
 		}
 		began, pushed = time.Now(), int(s.meter.pushes.Load())
-		called, _, _ = s.calls.counts()
 		if due, err = s.withdraw(ctx); err != nil {
 			return err
 		}
@@ -65,11 +65,11 @@ func (s *stage) whileSharesWait(ctx context.Context) (figures, error) {
 		return nil, err
 	}
 	f := s.figures(ended.Sub(began))
-	total, _, _ := s.calls.counts()
 	f[pushesPerS] = float64(int(s.meter.pushes.Load())-pushed) / ended.Sub(began).Seconds()
 	f[ratePerS] = f[pushesPerS] // none collapses
 	f[callsPerPerson] = float64(s.meter.backlog.Load()) / float64(s.meter.pushes.Load())
-	f[limitUsed] = float64(total-called) / ended.Sub(began).Seconds() / float64(s.sc.limit)
+	whole := max(ended.Sub(began).Truncate(time.Second), time.Second) // a part of a second may see all of its calls
+	f[limitUsed] = float64(s.calls.beat.between(began, began.Add(whole))) / whole.Seconds() / float64(s.sc.limit)
 	f[p50], f[p99] = s.leavers.waits(due)
 	f[withdrawals], f[rssMB] = float64(len(due)), rss
 	return f, nil

@@ -12,6 +12,7 @@ type calls struct {
 	next  http.Handler
 	limit int // in any second; 0: none
 	away  atomic.Bool
+	beat  *rhythm // of the calls; nil where nobody asks
 
 	mu              sync.Mutex
 	total, refused  int
@@ -41,6 +42,7 @@ func (c *calls) take(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.total++
+	c.beat.add(now)
 	c.mostInOneSecond = max(c.mostInOneSecond, c.came.add(now))
 	if c.limit > 0 && c.taken.count(now) >= c.limit {
 		c.refused++

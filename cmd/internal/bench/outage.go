@@ -111,7 +111,7 @@ func (s *stage) untilFull(ctx context.Context, back time.Time, rate float64) (ti
 	}
 }
 
-// rhythm is when each push was committed.
+// rhythm is when each push was committed, or each call came.
 type rhythm struct {
 	mu    sync.Mutex
 	times []time.Time
