@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,7 @@ type benchFlags struct {
 	bench.Config
 	kafka string
 	json  bool
+	plot  string
 }
 
 func benchCommand() *cobra.Command {
@@ -29,22 +31,29 @@ func benchCommand() *cobra.Command {
 		Use:   "bench [SCENARIO...]",
 		Short: "Measure how fast decisions get from Kafka into the register",
 		Long: `Measures the whole way from Kafka into the register, on parts of its own: PostgreSQL that syncs to disk, a Kafka broker
-(or a given Kafka), the mock register over mutual TLS. Beside each figure stands that of the plain loop: one event at a
-time, one read, one write, one commit. A measurement counts only if the register ends with the right values; else exit code 1.
+(or a given Kafka), the mock register over mutual TLS. Beside each figure stands that of a baseline, mostly the plain loop: one
+event at a time, one read, one write, one commit. A measurement counts only if the register ends with the right values; else
+exit code 1.
 
-Scenarios: ` + strings.Join(bench.Names(), ", ") + `. Without names: all but memory, which takes minutes.
-"throughput" asks for both of that name.`,
-		Example: "  contactsync bench\n  contactsync bench --json --runs 3 latency\n  contactsync bench --kafka localhost:9092 throughput",
+Scenarios: ` + strings.Join(bench.Names(), ", ") + `. Without names: all but ` + strings.Join(bench.Asked(), ", ") + `,
+which take minutes. "throughput" asks for both of that name.`,
+		Example: "  contactsync bench\n  contactsync bench --json --runs 3 latency\n  contactsync bench --kafka localhost:9092 throughput\n" +
+			"  contactsync bench --plot register.svg --persons 10000,100000,1000000 register",
 	}
 	var flags benchFlags
 	c.Flags().BoolVar(&flags.json, "json", false, "print a JSON object a line instead of tables")
 	c.Flags().StringVar(&flags.kafka, "kafka", "", "`HOST:PORT` of a Kafka to use, several with commas between; topics of its own are made and deleted")
 	c.Flags().IntVar(&flags.Decisions, "decisions", 0, "how many; 0 is what suits the scenario")
-	c.Flags().IntVar(&flags.Persons, "persons", 0, "whose decisions, where several of a person are the point; 0 is what suits the scenario")
+	c.Flags().IntSliceVar(&flags.Persons, "persons", nil,
+		"`NUMBER` of those who decide, where several decisions of a person are the point; register is measured with each of several numbers")
 	c.Flags().IntVar(&flags.Runs, "runs", 5, "how often; medians are told. memory runs once")
-	c.Flags().IntVar(&flags.Rate, "rate", 100, "decisions a second in latency")
-	c.Flags().DurationVar(&flags.RegisterLatency, "register-latency", 0, "how long the register thinks before each answer")
-	c.Flags().IntVar(&flags.RegisterLimit, "register-limit", 0, "calls a second that the register takes; 0: no limit")
+	c.Flags().IntVar(&flags.Rate, "rate", 0, "decisions a second in latency (500), withdrawals a second behind a backlog (1)")
+	c.Flags().BoolVar(&flags.FromKafka, "from-kafka", false, "latency begins with the producer, not in the portal's database")
+	c.Flags().IntVar(&flags.Stored, "stored", 20_000_000, "rows in growth")
+	c.Flags().DurationVar(&flags.Outage, "outage", 10*time.Second, "how long the register is away in outage")
+	c.Flags().StringVar(&flags.plot, "plot", "", "`FILE` that becomes a picture (SVG) of all that was measured")
+	c.Flags().DurationVar(&flags.RegisterLatency, "register-latency", 0, "how long the register thinks before each answer (ordered: 5ms)")
+	c.Flags().IntVar(&flags.RegisterLimit, "register-limit", 0, "calls a second that the register takes; 0: no limit (withdraw-behind-backlog: 10)")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		flags.Scenarios = args
 		return runBench(c, flags)
@@ -59,7 +68,14 @@ func runBench(c *cobra.Command, flags benchFlags) error {
 	}
 	ctx, cancel := run.UntilParentDies(c.Context())
 	defer cancel()
-	err = bench.Run(ctx, config, func(r bench.Report) error { return flags.show(c, r) })
+	var reports []bench.Report
+	err = bench.Run(ctx, config, func(r bench.Report) error {
+		reports = append(reports, r)
+		return flags.show(c, r)
+	})
+	if flags.plot != "" && len(reports) > 0 { // what was measured before something failed is worth seeing, too
+		err = errors.Join(err, os.WriteFile(flags.plot, bench.Plot(reports), 0o644))
+	}
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("interrupted: nothing is left behind")

@@ -153,7 +153,20 @@ func waitForRows(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil && ctx.Err() == nil && (wait.Err() != nil || pgconn.Timeout(err)) && !conn.IsClosed() {
 		return nil
 	}
+	forgetMore(ctx, conn)
 	return err
+}
+
+// forgetMore drops the notifications that came with the first one, or while the rows before were published: one look finds the rows of
+// all of them. It must not be called after that look, since a notification may have come in its course.
+func forgetMore(ctx context.Context, conn *pgx.Conn) {
+	over, cancel := context.WithCancel(ctx)
+	cancel() // so that nothing is waited for
+	for {
+		if _, err := conn.WaitForNotification(over); err != nil {
+			return
+		}
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) {

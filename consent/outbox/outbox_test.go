@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"contactsync/consent/outbox"
@@ -52,12 +53,16 @@ type kafka struct {
 	dies    int // so many times the messages arrive, and the relay is not told
 	values  []string
 	last    stream.Message
+	held    chan struct{} // nil, or what Publish waits for
 	changed chan struct{}
 }
 
 func newKafka() *kafka { return &kafka{changed: make(chan struct{}, 1)} }
 
 func (k *kafka) Publish(_ context.Context, messages ...stream.Message) error {
+	if k.held != nil {
+		<-k.held
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	defer func() {
@@ -229,4 +234,50 @@ func TestRowsThatWereNotDeletedArePublishedAgain(t *testing.T) {
 		t.Errorf("after the repetition comes %s", k.values[30])
 	}
 	wantInOrder(t, k.values[:10], 10)
+}
+
+// looks tells of each time the relay looks for rows.
+type looks chan time.Time
+
+func (l looks) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	if strings.Contains(q.SQL, "order by id limit") {
+		l <- time.Now()
+	}
+	return ctx
+}
+
+func (looks) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// Each decision at the portal notifies. A look for each notification, of which most find nothing, would cost more than the rest.
+func TestManyNotificationsAreOneLook(t *testing.T) {
+	t.Parallel()
+	pool, k, looked := database(t), newKafka(), make(looks, 1000)
+	k.held = make(chan struct{})
+	config := pool.Config()
+	config.ConnConfig.Tracer = looked
+	watched, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watched.Close()
+	write(t, pool, 0, 1)
+	defer relay(t, watched, k)()
+	before := <-looked // the first row is about to be published
+	const many = 50
+	for i := 1; i <= many; i++ {
+		write(t, pool, i, i+1)
+	}
+	close(k.held)
+	k.until(t, "all published", func() bool { return len(k.values) == many+1 })
+	n := 0
+	for at := range looked { // until the relay has waited in vain
+		if at.Sub(before) > 300*time.Millisecond && n > 1 {
+			break
+		}
+		before = at
+		n++
+	}
+	if n > many/5 {
+		t.Errorf("the relay looked %d times for what %d notifications told", n, many)
+	}
 }

@@ -9,6 +9,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,12 +24,15 @@ type Config struct {
 	Scenarios []string // by name; none: all but those that must be asked for
 	Kafka     []string // host:port; none: a broker in this process
 	Decisions int      // how many
-	Persons   int      // whose decisions, where several of a person are the point
+	Persons   []int    // whose decisions, where several of a person are the point; register is measured once for each
 	Runs      int      // of each scenario (5)
-	Rate      int      // decisions/s where they come at a steady rate (100)
+	Rate      int      // decisions/s where they come at a steady rate, withdrawals/s behind a backlog
+	Stored    int      // rows in growth
+	Outage    time.Duration
+	FromKafka bool // latency runs from the producer, not from the decision in the portal's database
 
 	RegisterLatency time.Duration // how long the register thinks before each answer
-	RegisterLimit   int           // calls/s that the register takes; more are answered with 429; 0: no limit
+	RegisterLimit   int           // calls/s that the register takes; more are answered with 429
 
 	PostgresBinaries string // value of pgcluster.BinariesEnv
 	// BrokerCommand starts a process that calls ServeBroker.
@@ -42,17 +46,25 @@ var ErrKafka = errors.New("no answer from Kafka")
 
 // scenario is one thing to measure.
 type scenario struct {
-	name   string
-	family string // other name, under which several are asked for
-	title  string // one line for people, with %d for the number of decisions
-	asked  bool   // must be asked for: it takes minutes
-	once   bool   // one run says all
-	apart  bool   // a broker of ours is another process
+	name     string
+	family   string // other name, under which several are asked for
+	baseline string // what stands beside, if not the plain loop
+	title    string // one line for people, with %d for the number of decisions
+	asked    bool   // must be asked for: it takes minutes
+	once     bool   // one run says all
+	apart    bool   // a broker of ours is another process
 
 	decisions int  // unless told otherwise
 	persons   int  // 0: as many as decisions
 	stored    bool // decisions is how many persons are stored: nobody decides
-	measure   func(context.Context, *rig, scenario) (figures, error)
+	leaving   int  // persons beside, who have a detail in the register and withdraw it
+	backlog   bool // measured while decisions wait: not all of them need be carried out
+
+	partitions int           // of each topic; 0: 6
+	latency    time.Duration // of the register, unless told otherwise; 0: none
+	limit      int           // calls/s of the register, unless told otherwise; 0: none
+	rate       int           // decisions/s, unless told otherwise
+	measure    func(context.Context, *rig, scenario) (figures, error)
 }
 
 func scenarios() []scenario {
@@ -61,10 +73,18 @@ func scenarios() []scenario {
 			decisions: 5000, measure: throughput},
 		{name: "throughput-collapsing", family: "throughput", title: "%d decisions in Kafka, several of each person and channel: one push carries the newest",
 			decisions: 20000, persons: 1000, measure: throughput},
-		{name: "latency", title: "%d decisions at a steady rate, from the producer to the register",
-			decisions: 1000, persons: 100, measure: latency},
+		{name: "ordered", title: "%d decisions in Kafka, each of another person, pushed one person at a time to a register that takes its time; beside it a loop for each partition",
+			baseline: "12 plain loops", decisions: 5000, partitions: 12, latency: 5 * time.Millisecond, measure: ordered},
+		{name: "latency", title: "%d decisions at a steady rate, from the portal's database until the register shows them",
+			baseline: "6 plain loops", decisions: 5000, persons: 1000, rate: 500, measure: latency},
 		{name: "bulk", title: "%d decisions in Kafka, each of another person and channel, pushed by contactsv1; beside it the bare guarded upsert of the same rows",
-			decisions: 100_000, measure: bulk},
+			baseline: "bare upsert", decisions: 100_000, measure: bulk},
+		{name: "withdraw-behind-backlog", title: "withdrawals while %d shares wait for a register that takes few calls",
+			asked: true, backlog: true, decisions: 20_000, leaving: 60, limit: 10, rate: 1, measure: withdrawBehindBacklog},
+		{name: "outage", title: "the register goes away and comes back while %d shares wait",
+			asked: true, backlog: true, decisions: 20_000, measure: outage},
+		{name: "growth", title: "%d decisions in Kafka, each of another person, beside few stored rows and beside many",
+			asked: true, apart: true, baseline: "20 000 rows", decisions: 5000, measure: growth},
 		{name: "memory", title: "%d decisions in Kafka of few persons: does memory grow?",
 			asked: true, once: true, apart: true, decisions: 1_000_000, persons: 10_000, measure: memory},
 		{name: "register", title: "bulk lookups and single reads from a register of %d persons, all in the access log",
@@ -81,11 +101,23 @@ func Names() []string {
 	return names
 }
 
+// Asked are the names of those that run only when they are asked for.
+func Asked() []string {
+	var names []string
+	for _, s := range scenarios() {
+		if s.asked {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
 // Validate reports all faults at once.
 func (c Config) Validate() error {
 	var faults []error
 	for flag, negative := range map[string]bool{
-		"--runs": c.Runs < 0, "--rate": c.Rate < 0, "--persons": c.Persons < 0,
+		"--runs": c.Runs < 0, "--rate": c.Rate < 0, "--persons": slices.ContainsFunc(c.Persons, func(n int) bool { return n < 0 }),
+		"--stored": c.Stored < 0, "--outage": c.Outage < 0,
 		"--register-latency": c.RegisterLatency < 0, "--register-limit": c.RegisterLimit < 0,
 	} {
 		if negative {
@@ -113,6 +145,8 @@ func (c Config) Validate() error {
 // maxRegisterLatency lies inside the 4 s that the worker waits for one answer.
 const maxRegisterLatency = 3 * time.Second
 
+func (s scenario) topicPartitions() int { return cmp.Or(s.partitions, 6) }
+
 func (s scenario) is(name string) bool { return name == s.name || name == s.family }
 
 // enoughValues: the order of two writes is told by their values.
@@ -131,31 +165,46 @@ func (c Config) chosen() []scenario {
 		if len(c.Scenarios) == 0 && s.asked || len(c.Scenarios) > 0 && !slices.ContainsFunc(c.Scenarios, s.is) {
 			continue
 		}
-		switch {
-		case s.stored && c.Persons > 0:
-			s.decisions = c.Persons
-		case !s.stored && c.Decisions > 0:
-			s.decisions = c.Decisions
-		}
-		if s.persons > 0 {
-			if c.Persons > 0 {
-				s.persons = c.Persons
-			}
-			s.persons = min(s.persons, s.decisions/channelsEach) // each has something to decide
-		}
-		s.title = fmt.Sprintf(s.title, s.decisions)
-		chosen = append(chosen, s)
+		chosen = append(chosen, s.sized(c)...)
 	}
 	return chosen
+}
+
+// sized is the scenario as it was asked for, once for each number of stored persons.
+func (s scenario) sized(c Config) (sized []scenario) {
+	s.latency, s.limit, s.rate = cmp.Or(c.RegisterLatency, s.latency), cmp.Or(c.RegisterLimit, s.limit), cmp.Or(c.Rate, s.rate)
+	if s.stored {
+		for _, stored := range c.Persons {
+			s.decisions = cmp.Or(stored, s.decisions)
+			sized = append(sized, s.titled())
+		}
+	}
+	if len(sized) > 0 {
+		return sized
+	}
+	if !s.stored {
+		s.decisions = cmp.Or(c.Decisions, s.decisions)
+	}
+	if s.persons > 0 {
+		if len(c.Persons) > 0 {
+			s.persons = cmp.Or(c.Persons[0], s.persons)
+		}
+		s.persons = min(s.persons, s.decisions/channelsEach) // each has something to decide
+	}
+	return []scenario{s.titled()}
+}
+
+func (s scenario) titled() scenario {
+	s.title = fmt.Sprintf(s.title, s.decisions)
+	return s
 }
 
 func (c Config) withDefaults() Config {
 	if c.Runs == 0 {
 		c.Runs = 5
 	}
-	if c.Rate == 0 {
-		c.Rate = 100
-	}
+	c.Stored = cmp.Or(c.Stored, 20_000_000)
+	c.Outage = cmp.Or(c.Outage, 10*time.Second)
 	return c
 }
 

@@ -38,7 +38,7 @@ func small(t *testing.T, scenarios ...string) Config {
 		t.Fatal(err)
 	}
 	return Config{
-		Scenarios: scenarios, Decisions: 200, Persons: 20, Runs: 1, Rate: 200,
+		Scenarios: scenarios, Decisions: 200, Persons: []int{20}, Runs: 1, Rate: 200,
 		PostgresBinaries: os.Getenv(pgcluster.BinariesEnv), BrokerCommand: []string{self, asBroker},
 		Progress: func(line string) { t.Log(line) }, Log: slog.New(slog.DiscardHandler),
 	}
@@ -141,6 +141,65 @@ func TestLatencyIsSane(t *testing.T) {
 	}
 }
 
+func TestOrderedIsSane(t *testing.T) {
+	t.Parallel()
+	object := ran(t, small(t, "ordered"))["ordered"]
+	hasAll(t, object, "baseline_per_s")
+	positive(t, object, "rate_per_s", "baseline_per_s")
+	wants(t, object, map[string]float64{"decisions": 200, "persons": 200, "baseline_decisions": 200, "out_of_order": 0, "duplicates": 0})
+	if object["baseline_per_s"].(float64) > 12*100 {
+		t.Errorf("%v decisions/s by 12 loops, of which each waits 10 ms for each: the register does not take its time", object["baseline_per_s"])
+	}
+}
+
+func TestLatencyFromTheProducer(t *testing.T) {
+	t.Parallel()
+	c := small(t, "latency")
+	c.FromKafka, c.Decisions = true, 50
+	object := ran(t, c)["latency"]
+	positive(t, object, "p50_ms", "p99_ms", "baseline_p50_ms")
+}
+
+func TestWithdrawalsBehindABacklog(t *testing.T) {
+	t.Parallel()
+	c := small(t, "withdraw-behind-backlog")
+	c.Decisions, c.RegisterLimit, c.Rate = 2000, 100, 15
+	object := ran(t, c)["withdraw-behind-backlog"]
+	hasAll(t, object, "p50_ms", "p99_ms", "limit_used", "baseline_per_s", "baseline_wait_s")
+	wants(t, object, map[string]float64{"withdrawals": 60, "decisions": 2000, "out_of_order": 0, "duplicates": 0, "refused_calls": 0})
+	positive(t, object, "p50_ms", "rate_per_s", "limit_used")
+	if used := object["limit_used"].(float64); used > 1 || object["max_calls_in_one_second"].(float64) > 100 {
+		t.Errorf("%v of the limit used, %v calls in one second", used, object["max_calls_in_one_second"])
+	}
+	if calls := object["calls_per_person"].(float64); calls < 1 || calls > 1.5 {
+		t.Errorf("%v calls a person: one writes, and records are read together", calls)
+	}
+}
+
+func TestOutageIsSurvived(t *testing.T) {
+	t.Parallel()
+	c := small(t, "outage")
+	c.Decisions, c.RegisterLimit, c.Outage = 2500, 150, time.Second
+	object := ran(t, c)["outage"]
+	for _, n := range []string{"resume_s", "baseline_resume_s", "duplicates", "baseline_duplicates", "baseline_per_s"} {
+		if _, ok := object[n]; !ok {
+			t.Errorf("lacks %s", n)
+		}
+	}
+	wants(t, object, map[string]float64{"out_of_order": 0, "outage_s": 1, "refused_calls": 0})
+	positive(t, object, "rate_per_s", "baseline_per_s")
+}
+
+func TestGrowthIsSane(t *testing.T) {
+	t.Parallel()
+	c := small(t, "growth")
+	c.Stored = 40_000
+	object := ran(t, c)["growth"]
+	hasAll(t, object, "ratio", "baseline_per_s", "baseline_rss_mb")
+	wants(t, object, map[string]float64{"stored": 40_000, "baseline_stored": 20_000, "decisions": 200, "persons": 200, "out_of_order": 0, "duplicates": 0})
+	positive(t, object, "ratio", "rss_mb")
+}
+
 func TestMemoryIsSane(t *testing.T) {
 	t.Parallel()
 	c := small(t, "memory")
@@ -231,10 +290,12 @@ func TestConfigIsJudged(t *testing.T) {
 		"no scenario \"fast\"":                  {Scenarios: []string{"fast"}},
 		"--decisions must be":                   {Decisions: 1},
 		"--runs must not":                       {Runs: -1},
+		"--stored must not":                     {Stored: -1},
+		"--outage must not":                     {Outage: -1},
 		"--rate must not":                       {Rate: -1},
 		"--register-limit must not":             {RegisterLimit: -1},
 		"--register-latency must be at most 3s": {RegisterLatency: time.Minute},
-		"--persons must be at least 6 for 1000": {Scenarios: []string{"latency"}, Persons: 5, Decisions: 1000},
+		"--persons must be at least 6 for 1000": {Scenarios: []string{"latency"}, Persons: []int{5}, Decisions: 1000},
 	} {
 		err := c.Validate()
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {

@@ -3,6 +3,7 @@ package bench
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,6 +11,8 @@ import (
 type calls struct {
 	next  http.Handler
 	limit int // in any second; 0: none
+	away  atomic.Bool
+	beat  *rhythm // of the calls; nil where nobody asks
 
 	mu              sync.Mutex
 	total, refused  int
@@ -17,8 +20,10 @@ type calls struct {
 	mostInOneSecond int
 }
 
-// ServeHTTP implements http.Handler.
+// ServeHTTP implements http.Handler. A register that goes away cuts every connection, also of what it has just carried out.
 func (c *calls) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c.hangUpIfAway()
+	defer c.hangUpIfAway()
 	if !c.take(time.Now()) {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "too many calls", http.StatusTooManyRequests)
@@ -27,10 +32,17 @@ func (c *calls) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.next.ServeHTTP(w, r)
 }
 
+func (c *calls) hangUpIfAway() {
+	if c.away.Load() {
+		panic(http.ErrAbortHandler)
+	}
+}
+
 func (c *calls) take(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.total++
+	c.beat.add(now)
 	c.mostInOneSecond = max(c.mostInOneSecond, c.came.add(now))
 	if c.limit > 0 && c.taken.count(now) >= c.limit {
 		c.refused++

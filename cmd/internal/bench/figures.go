@@ -41,6 +41,18 @@ const (
 	pacedLookupP99    name = "paced_lookup_p99_ms"
 	readP50           name = "read_p50_ms"
 	readP99           name = "read_p99_ms"
+
+	resumeS            name = "resume_s"
+	baselineResume     name = "baseline_resume_s"
+	baselineDuplicates name = "baseline_duplicates"
+	outageS            name = "outage_s"
+	limitUsed          name = "limit_used"
+	withdrawals        name = "withdrawals"
+	baselineWait       name = "baseline_wait_s"
+	stored             name = "stored"
+	baselineStored     name = "baseline_stored"
+	baselineRSS        name = "baseline_rss_mb"
+	ratio              name = "ratio"
 )
 
 // figures are what one run gave.
@@ -54,9 +66,18 @@ func (f figures) String() string {
 	}
 	parts := []string{fmt.Sprintf("%.0f decisions/s", f[ratePerS])}
 	if v, ok := f[p50]; ok {
-		parts = append(parts, fmt.Sprintf("p50 %.1f ms (plain loop %.1f)", v, f[baselineP50]))
+		parts = append(parts, fmt.Sprintf("p50 %.1f ms, p99 %.1f ms", v, f[p99]))
+	}
+	if v, ok := f[resumeS]; ok {
+		parts = append(parts, fmt.Sprintf("full rate %.2f s after the return", v))
+	}
+	if v, ok := f[limitUsed]; ok {
+		parts = append(parts, fmt.Sprintf("%.1f %% of the allowed calls", 100*v))
+	}
+	if v, ok := f[baselineP50]; ok {
+		parts = append(parts, fmt.Sprintf("baseline p50 %.1f ms", v))
 	} else if v, ok := f[baselinePerS]; ok {
-		parts = append(parts, fmt.Sprintf("plain loop %.0f", v))
+		parts = append(parts, fmt.Sprintf("baseline %.0f", v))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -133,3 +133,42 @@ func TestValuesThatNobodyDecided(t *testing.T) {
 		}
 	}
 }
+
+func TestFirstSecondWithTheFullRate(t *testing.T) {
+	t.Parallel()
+	back := time.Unix(100, 0)
+	var r rhythm
+	for _, after := range []int{-500, 300, 1400, 1500, 1600, 1700, 2900} { // ms; in any order they may come
+		r.add(back.Add(time.Duration(after) * time.Millisecond))
+	}
+	for _, row := range []struct {
+		name   string
+		now    time.Duration
+		pushes float64
+		want   time.Duration // -1: none
+	}{
+		{"at once", 3 * time.Second, 1, 0},
+		{"a second that begins at a push", 3 * time.Second, 4, 1400 * time.Millisecond},
+		{"more than there ever are", 9 * time.Second, 5, -1},
+		{"a second that is not over does not count", 2300 * time.Millisecond, 4, -1},
+	} {
+		at, ok := r.firstSecond(back, back.Add(row.now), row.pushes)
+		if ok != (row.want >= 0) || ok && at.Sub(back) != row.want {
+			t.Errorf("%s: after %v, %v; want %v", row.name, at.Sub(back), ok, row.want)
+		}
+	}
+	if n := r.between(back, back.Add(1500*time.Millisecond)); n != 2 {
+		t.Errorf("%d pushes within 1.5 s, want 2", n)
+	}
+}
+
+func TestStoredPersonsAreMeasuredEach(t *testing.T) {
+	t.Parallel()
+	var got []int
+	for _, s := range (Config{Scenarios: []string{"register", "latency"}, Persons: []int{500, 2000}}).chosen() {
+		got = append(got, s.decisions, s.persons)
+	}
+	if diff := cmp.Diff([]int{5000, 500, 500, 0, 2000, 0}, got); diff != "" {
+		t.Error("decisions and persons (-want +got)\n" + diff)
+	}
+}

@@ -10,13 +10,13 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"contactsync/cmd/internal/devstack"
+	"contactsync/cmd/internal/messenger"
 	"contactsync/cmd/internal/worker"
 	"contactsync/consent/event"
 	"contactsync/consent/stream"
 )
 
 const (
-	partitions   = 6
 	kafkaTimeout = 5 * time.Second
 	readyTimeout = 20 * time.Second // for new topics to have leaders
 	kafkaPoll    = 50 * time.Millisecond
@@ -74,7 +74,7 @@ func kafkaVersion(ctx context.Context, brokers []string) (string, error) {
 }
 
 // makeTopics makes the topics of a stage and waits until they can be written to.
-func makeTopics(ctx context.Context, c stream.Config) error {
+func makeTopics(ctx context.Context, c stream.Config, partitions int) error {
 	a := administer(c.Brokers)
 	defer a.close()
 	const byDefault = -1 // the broker's own replication factor
@@ -91,16 +91,16 @@ func makeTopics(ctx context.Context, c stream.Config) error {
 			return fmt.Errorf("make topics: %w", err)
 		}
 	}
-	return awaitLeaders(ctx, c)
+	return awaitLeaders(ctx, c, partitions)
 }
 
 // awaitLeaders waits until the leader of each partition answers as such. What metadata says comes earlier, and what is published
 // then is refused.
-func awaitLeaders(ctx context.Context, c stream.Config) error {
+func awaitLeaders(ctx context.Context, c stream.Config, partitions int) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for {
-		err := leadersAnswer(ctx, c)
+		err := leadersAnswer(ctx, c, partitions)
 		if err == nil {
 			return nil
 		}
@@ -111,7 +111,7 @@ func awaitLeaders(ctx context.Context, c stream.Config) error {
 }
 
 // leadersAnswer asks on fresh connections, since old ones remember who was leader.
-func leadersAnswer(ctx context.Context, c stream.Config) error {
+func leadersAnswer(ctx context.Context, c stream.Config, partitions int) error {
 	a := administer(c.Brokers)
 	defer a.close()
 	ask := map[string][]kafka.OffsetRequest{}
@@ -143,7 +143,7 @@ func deleteTopics(ctx context.Context, c stream.Config) error {
 		names = append(names, c.Prefix+name)
 	}
 	var faults []error
-	for _, group := range []string{worker.Group, groupOutcomes, groupPlain} {
+	for _, group := range []string{worker.Group, messenger.Group, groupOutcomes, groupPlain} {
 		faults = append(faults, a.deleteGroup(ctx, c.Prefix+group))
 	}
 	res, err := a.DeleteTopics(ctx, &kafka.DeleteTopicsRequest{Topics: names})

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"runtime/debug"
 	"runtime/metrics"
@@ -18,22 +19,18 @@ const sampleEvery = 20 * time.Millisecond
 // memory: the same as throughput, with so many decisions that what is kept of each would show. The broker, which keeps them
 // all, is another process.
 func memory(ctx context.Context, r *rig, sc scenario) (_ figures, err error) {
-	var brokers []string
-	if len(r.cfg.Kafka) == 0 {
-		process, err := startBrokerProcess(ctx, r.cfg.BrokerCommand, filepath.Join(r.folder.Dir, "kafka-process"))
-		if err != nil {
-			return nil, err
-		}
-		defer process.stop()
-		brokers = []string{process.address}
+	brokers, stop, err := r.brokerApart(ctx)
+	if err != nil {
+		return nil, err
 	}
+	defer stop()
 	s, err := r.newStage(ctx, sc, brokers...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	r.cfg.Progress("producing")
-	if err := errors.Join(s.publishAll(ctx), s.await(ctx, s.outcomes.ready)); err != nil {
+	if err := s.fill(ctx); err != nil {
 		return nil, err
 	}
 	debug.FreeOSMemory() // what producing took
@@ -42,6 +39,19 @@ func memory(ctx context.Context, r *rig, sc scenario) (_ figures, err error) {
 		return nil, err
 	}
 	return f, s.verify(ctx)
+}
+
+// brokerApart starts a broker in another process, unless one is given.
+func (r *rig) brokerApart(ctx context.Context) (brokers []string, stop func(), err error) {
+	if len(r.cfg.Kafka) > 0 {
+		return nil, func() {}, nil
+	}
+	r.stages++ // a folder of its own
+	process, err := startBrokerProcess(ctx, r.cfg.BrokerCommand, filepath.Join(r.folder.Dir, fmt.Sprintf("kafka-process-%d", r.stages)))
+	if err != nil {
+		return nil, nil, err
+	}
+	return []string{process.address}, process.stop, nil
 }
 
 // sampled has the worker carry everything, and looks at the memory on the way.

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,9 @@ type meter struct {
 	slots    []slot
 	thinks   time.Duration
 	codes    map[contact.Channel]register.Code
+	leavers  *leavers     // nil where nobody withdraws
+	backlog  atomic.Int64 // calls about those who decide, not about leavers alone
+	rhythm   *rhythm      // nil where nobody asks
 	// shownAt is when each decision, or a newer one on the same pair, was committed; nil where nobody asks.
 	shownAt []time.Time
 
@@ -53,6 +57,7 @@ func newMeter(s personv4.Service, l load, thinks time.Duration) *meter {
 
 // Get implements personv4.Service.
 func (m *meter) Get(ctx context.Context, caller rivta.Caller, person personv4.ID, unrestricted bool) (*personv4.Record, error) {
+	m.count(person.Extension)
 	if err := pause(ctx, m.thinks); err != nil {
 		return nil, err
 	}
@@ -61,6 +66,11 @@ func (m *meter) Get(ctx context.Context, caller rivta.Caller, person personv4.ID
 
 // Persons implements personprofilev5.Service.
 func (m *meter) Persons(ctx context.Context, caller rivta.Caller, query personprofilev5.Query) ([]personprofilev5.Answer, error) {
+	asked := make([]string, len(query.Persons))
+	for i, p := range query.Persons {
+		asked[i] = p.Extension
+	}
+	m.count(asked...)
 	if err := pause(ctx, m.thinks); err != nil {
 		return nil, err
 	}
@@ -69,8 +79,12 @@ func (m *meter) Persons(ctx context.Context, caller rivta.Caller, query personpr
 
 // Update implements personv4.Service.
 func (m *meter) Update(ctx context.Context, caller rivta.Caller, update personv4.Update, unrestricted bool) (personv4.Result, error) {
+	m.count(update.Person.Extension)
 	if err := pause(ctx, m.thinks); err != nil {
 		return personv4.Result{}, err
+	}
+	if m.leavers.knows(update.Person.Extension) {
+		return m.leavers.update(ctx, m.Service, caller, update, unrestricted)
 	}
 	person, known := m.persons[update.Person.Extension]
 	if !known {
@@ -87,9 +101,17 @@ func (m *meter) Update(ctx context.Context, caller rivta.Caller, update personv4
 	return result, err
 }
 
+// count counts a call about somebody who decides.
+func (m *meter) count(extensions ...string) {
+	if slices.ContainsFunc(extensions, func(e string) bool { _, decides := m.persons[e]; return decides }) {
+		m.backlog.Add(1)
+	}
+}
+
 // committed compares what the record shows with what it showed before.
 func (m *meter) committed(person int, s *slot, entries []personv4.Entry, now time.Time) {
 	m.pushes.Add(1)
+	m.rhythm.add(now)
 	changed := false
 	for lane, key := range m.load.keysOf(person) {
 		step, ok := m.shown(key, entries)
@@ -151,7 +173,9 @@ func (m *meter) mark(key, before, step int, now time.Time) {
 }
 
 // verify asks the register for each person's record, and compares it with the decisions.
-func (m *meter) verify(ctx context.Context) error {
+//
+// Where a backlog is left, a record may also show an older decision, or none.
+func (m *meter) verify(ctx context.Context, backlog bool) error {
 	if n := m.strange.Load(); n > 0 {
 		return fmt.Errorf("the register took %d writes that nobody decided", n)
 	}
@@ -161,7 +185,7 @@ func (m *meter) verify(ctx context.Context) error {
 		if err != nil {
 			return false, fmt.Errorf("ask the register: %w", err)
 		}
-		return record == nil || !m.right(person, *record), nil
+		return record == nil || !m.right(person, *record, backlog), nil
 	})
 	if err == nil && wrong > 0 {
 		err = fmt.Errorf("the register ends with a wrong value for %d of %d persons", wrong, len(m.load.persons))
@@ -169,13 +193,16 @@ func (m *meter) verify(ctx context.Context) error {
 	return err
 }
 
-func (m *meter) right(person int, record personv4.Record) bool {
-	keys := m.load.keysOf(person)
-	for _, key := range keys {
+func (m *meter) right(person int, record personv4.Record, backlog bool) bool {
+	shown := 0
+	for _, key := range m.load.keysOf(person) {
 		step, ok := m.shown(key, record.Entries)
-		if !ok || step != m.load.lastStep(key) {
+		if !ok || step > m.load.lastStep(key) || !backlog && step != m.load.lastStep(key) {
 			return false
 		}
+		if step >= 0 {
+			shown++
+		}
 	}
-	return len(record.Entries) == len(keys)
+	return len(record.Entries) == shown
 }

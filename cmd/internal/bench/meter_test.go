@@ -70,7 +70,7 @@ func TestMeterTellsOrderAndRepetition(t *testing.T) {
 			t.Errorf("decision %d has no time, though a newer one is shown", i)
 		}
 	}
-	if err := m.verify(t.Context()); err != nil {
+	if err := m.verify(t.Context(), false); err != nil {
 		t.Error(err)
 	}
 }
@@ -89,7 +89,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	} {
 		m, do := onePerson()
 		write(do)
-		if m.verify(t.Context()) == nil {
+		if m.verify(t.Context(), false) == nil {
 			t.Errorf("%s: nothing is found", name)
 		}
 	}

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,6 +56,9 @@ func (o *outcomes) Lost(context.Context, stream.Loss) error { return nil }
 func (o *outcomes) note(told event.Outcome, now time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if strings.HasPrefix(told.EventID, leavesPrefix) {
+		return
+	}
 	i, ok := numberOf(told.EventID)
 	if !ok || i >= 64*len(o.seen) {
 		o.odd++

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 type Report struct {
 	Scenario string
 	Title    string
+	Baseline string // what stands beside
 	Runs     int
 	On       Machine
 	spreads  map[name]spread
@@ -23,7 +25,7 @@ type Report struct {
 }
 
 func summarize(s scenario, measured []figures, on Machine) Report {
-	r := Report{Scenario: s.name, Title: s.title, Runs: len(measured), On: on, spreads: map[name]spread{}}
+	r := Report{Scenario: s.name, Title: s.title, Baseline: cmp.Or(s.baseline, "plain loop"), Runs: len(measured), On: on, spreads: map[name]spread{}}
 	for n := range measured[0] {
 		var values []float64
 		for _, f := range measured {
@@ -40,7 +42,7 @@ func summarize(s scenario, measured []figures, on Machine) Report {
 // value is what stands for a figure: the median, but of what should never happen the sum.
 func (r Report) value(n name) (float64, bool) {
 	s, ok := r.spreads[n]
-	if slices.Contains([]name{outOfOrder, duplicates, refusedCalls}, n) {
+	if slices.Contains([]name{outOfOrder, duplicates, baselineDuplicates, refusedCalls}, n) {
 		return s.sum, ok
 	}
 	return s.median, ok
@@ -49,7 +51,8 @@ func (r Report) value(n name) (float64, bool) {
 // order is that of the names in JSON.
 func order() []name {
 	return []name{ratePerS, baselinePerS, p50, p99, baselineP50, baselineP99, pushesPerS, callsPerPerson, mostCalls, refusedCalls,
-		outOfOrder, duplicates, rssMB, rssMB10, rssMB50, rssMB100, heapMB10, heapMB50, heapMB100, decisions, persons, baselineDecisions,
+		outOfOrder, duplicates, baselineDuplicates, resumeS, baselineResume, outageS, limitUsed, withdrawals, baselineWait, stored, baselineStored, ratio,
+		rssMB, baselineRSS, rssMB10, rssMB50, rssMB100, heapMB10, heapMB50, heapMB100, decisions, persons, baselineDecisions,
 		lookupPerS, lookupP50, lookupP99, pacedLookupP50, pacedLookupP99, readP50, readP99}
 }
 
@@ -97,7 +100,11 @@ func rows() []row {
 		{"most calls in one second", mostCalls, "", 0},
 		{"calls refused by the limit", refusedCalls, "", 0},
 		{"writes out of order", outOfOrder, "", 0},
-		{"writes that changed nothing", duplicates, "", 0},
+		{"writes that changed nothing", duplicates, baselineDuplicates, 0},
+		{"from the register's return to the full rate, s", resumeS, baselineResume, 2},
+		{"share of the allowed calls that was used", limitUsed, "", 3},
+		{"behind the backlog a withdrawal would wait, s", "", baselineWait, 0},
+		{"rows stored", stored, baselineStored, 0},
 		{"persons/s, lookups of 1000, 2 callers", lookupPerS, "", 0},
 		{"  p50 of a lookup, ms", lookupP50, "", 1},
 		{"  p99 of a lookup, ms", lookupP99, "", 1},
@@ -105,7 +112,7 @@ func rows() []row {
 		{"  p99, ms", pacedLookupP99, "", 1},
 		{fmt.Sprintf("%d single reads/s (personv4): p50, ms", readRate), readP50, "", 1},
 		{"  p99, ms", readP99, "", 1},
-		{"resident memory, MB", rssMB, "", 0},
+		{"resident memory, MB", rssMB, baselineRSS, 0},
 		{"  at 10 %", rssMB10, "", 0},
 		{"  at 50 %", rssMB50, "", 0},
 		{"  at 100 %", rssMB100, "", 0},
@@ -123,11 +130,12 @@ func (r Report) WriteTable(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	heading := "  \tcontactsync"
 	if n, ok := r.value(baselineDecisions); ok {
-		heading += fmt.Sprintf("\tplain loop (%.0f decisions)\tratio", n)
+		heading += fmt.Sprintf("\t%s (%.0f decisions)\tratio", r.Baseline, n)
 	}
 	fmt.Fprintln(w, heading)
 	for _, line := range rows() {
-		if _, ok := r.spreads[line.ours]; ok {
+		_, ours := r.spreads[line.ours]
+		if _, base := r.spreads[line.baseline]; ours || base {
 			fmt.Fprintln(w, r.line(line))
 		}
 	}
@@ -148,8 +156,10 @@ func runsText(n int) string {
 func (r Report) line(l row) string {
 	cells := []string{"  " + l.label, r.cell(l.ours, l.decimals)}
 	if base, ok := r.value(l.baseline); ok {
-		own, _ := r.value(l.ours)
-		cells = append(cells, r.cell(l.baseline, l.decimals), strconv.FormatFloat(own/base, 'f', 2, 64))
+		cells = append(cells, r.cell(l.baseline, l.decimals))
+		if own, ok := r.value(l.ours); ok && base != 0 {
+			cells = append(cells, strconv.FormatFloat(own/base, 'f', 2, 64))
+		}
 	}
 	return strings.Join(cells, "\t")
 }
@@ -157,7 +167,10 @@ func (r Report) line(l row) string {
 // cell is a figure with its span, where it has one.
 func (r Report) cell(n name, decimals int) string {
 	number := func(v float64) string { return strconv.FormatFloat(v, 'f', decimals, 64) }
-	v, _ := r.value(n)
+	v, ok := r.value(n)
+	if !ok {
+		return ""
+	}
 	s := r.spreads[n]
 	if least, most := number(s.least), number(s.most); least != most {
 		return fmt.Sprintf("%s (%s–%s)", number(v), least, most)

@@ -17,6 +17,7 @@ import (
 
 	"contactsync/cmd/internal/run"
 	"contactsync/consent/audit"
+	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/stream"
@@ -31,13 +32,17 @@ import (
 // stage is what one measurement happens on: topics, a database and a register of its own, with meters at both ends.
 type stage struct {
 	*rig
+	sc        scenario
 	load      load
+	leavers   *leavers // nil where nobody withdraws
 	kafka     stream.Config
 	database  string
 	pool      *pgxpool.Pool // the register's
 	records   *mockregister.Register
 	sealer    *audit.Sealer
 	publisher *stream.Publisher
+	portal    *pgxpool.Pool    // the portal's; nil where nobody decides there
+	choices   *consentpg.Store // the portal's
 
 	url      string // of the register
 	meter    *meter
@@ -62,6 +67,7 @@ func (r *rig) newStage(ctx context.Context, sc scenario, brokers ...string) (_ *
 		brokers = r.brokers
 	}
 	s := r.named()
+	s.sc = sc
 	s.kafka = stream.Config{Brokers: brokers, Prefix: "bench-" + strings.ToLower(rand.Text()[:10]) + "-"}
 	defer func() {
 		if err != nil {
@@ -74,7 +80,7 @@ func (r *rig) newStage(ctx context.Context, sc scenario, brokers ...string) (_ *
 	if s.load, err = s.newLoad(ctx, sc); err != nil {
 		return s, err
 	}
-	if err := makeTopics(ctx, s.kafka); err != nil {
+	if err := makeTopics(ctx, s.kafka, sc.topicPartitions()); err != nil {
 		return s, err
 	}
 	if s.publisher, err = stream.NewPublisher(s.kafka); err != nil {
@@ -99,7 +105,7 @@ func (s *stage) newDatabase(ctx context.Context) error {
 	if s.pool, err = s.connect(ctx, registerConnections); err != nil {
 		return err
 	}
-	if err := errors.Join(syncpg.Migrate(ctx, s.pool), mockregister.Migrate(ctx, s.pool)); err != nil {
+	if err := errors.Join(consentpg.Migrate(ctx, s.pool), syncpg.Migrate(ctx, s.pool), mockregister.Migrate(ctx, s.pool)); err != nil {
 		return err
 	}
 	s.records, err = mockregister.New(mockregister.Config{
@@ -123,14 +129,14 @@ func (s *stage) connect(ctx context.Context, connections int32) (*pgxpool.Pool, 
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
-// newLoad fills the register with the persons who decide. Their records are empty.
+// newLoad fills the register with the persons who decide. Their records are empty, but not those of who will withdraw.
 func (s *stage) newLoad(ctx context.Context, sc scenario) (load, error) {
 	l := load{channels: channelsEach, decisions: sc.decisions, began: time.Now()}
 	persons := sc.persons
 	if persons == 0 {
 		l.channels, persons = 1, sc.decisions
 	}
-	seeded, err := s.records.Seed(ctx, persons)
+	seeded, err := s.records.Seed(ctx, persons+sc.leaving)
 	if err != nil {
 		return l, err
 	}
@@ -139,13 +145,18 @@ func (s *stage) newLoad(ctx context.Context, sc scenario) (load, error) {
 			l.persons = append(l.persons, contact.KnownPersonID(p.Root, p.Extension))
 		}
 	}
-	return l, nil
+	if sc.leaving > 0 {
+		s.leavers = newLeavers(l.persons[persons:])
+		l.persons = l.persons[:persons]
+		err = s.leavers.share(ctx, s.records)
+	}
+	return l, err
 }
 
 // serveRegister serves the mock register as dev does, with the meter before its records.
 func (s *stage) serveRegister(ctx context.Context) error {
-	s.meter = newMeter(s.records, s.load, s.cfg.RegisterLatency)
-	s.meter.profiles = s.records
+	s.meter = newMeter(s.records, s.load, s.sc.latency)
+	s.meter.profiles, s.meter.leavers = s.records, s.leavers
 	config := personv4.HandlerConfig{LogicalAddress: logicalAddress, Authorizer: s.records}
 	metered := rivta.NewHandler(slices.Concat(personv4.Endpoints(s.meter, config), personprofilev5.Endpoints(s.meter, config))...)
 	whole := s.records.Handler()
@@ -171,7 +182,7 @@ func (s *stage) serve(ctx context.Context, contracts http.Handler) error {
 	if err != nil {
 		return fmt.Errorf("open a port for the register: %w", err)
 	}
-	s.calls = &calls{limit: s.cfg.RegisterLimit, next: contracts}
+	s.calls = &calls{limit: s.sc.limit, next: contracts}
 	s.url = "https://" + listener.Addr().String()
 	s.serving, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	s.services = &errgroup.Group{}
@@ -190,6 +201,9 @@ func (s *stage) close() error {
 	if s.stop != nil {
 		s.stop()
 		faults = append(faults, s.services.Wait())
+	}
+	if s.portal != nil {
+		s.portal.Close()
 	}
 	if s.publisher != nil {
 		faults = append(faults, s.publisher.Close(), deleteTopics(ctx, s.kafka))
@@ -266,7 +280,7 @@ func (s *stage) settled(ctx context.Context, w way) (time.Time, error) {
 func (s *stage) await(ctx context.Context, wanted *signal) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	moved, before := time.Now(), s.progress()
+	moved, before := time.Now(), s.progress(ctx)
 	for {
 		select {
 		case <-wanted.c:
@@ -274,7 +288,7 @@ func (s *stage) await(ctx context.Context, wanted *signal) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case now := <-tick.C:
-			if p := s.progress(); p != before {
+			if p := s.progress(ctx); p != before {
 				moved, before = now, p
 			} else if now.Sub(moved) > patience {
 				return fmt.Errorf("nothing has moved for %v: %d pushes, %d pairs of person and channel are behind, %d of %d decisions have an outcome",
@@ -284,9 +298,14 @@ func (s *stage) await(ctx context.Context, wanted *signal) error {
 	}
 }
 
-func (s *stage) progress() int { return int(s.meter.pushes.Load()) + s.outcomes.told(s.load.decisions) }
+// progress grows with whatever moves. What is read while a gate is closed is neither pushed nor told of.
+func (s *stage) progress(ctx context.Context) int {
+	var read int
+	_ = s.pool.QueryRow(ctx, `select coalesce(sum(next_offset), 0) from sync.partition`).Scan(&read) // else it does not move
+	return read + int(s.meter.pushes.Load()) + s.outcomes.told(s.load.decisions)
+}
 
 // verify holds what the register ends with against the decisions.
 func (s *stage) verify(ctx context.Context) error {
-	return errors.Join(s.meter.verify(ctx), s.outcomes.verify())
+	return errors.Join(s.meter.verify(ctx, s.sc.backlog), s.outcomes.verify())
 }

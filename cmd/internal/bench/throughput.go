@@ -34,7 +34,7 @@ func (r *rig) drain(ctx context.Context, sc scenario, w way) (_ figures, err err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if err := errors.Join(s.publishAll(ctx), s.await(ctx, s.outcomes.ready)); err != nil {
+	if err := s.fill(ctx); err != nil {
 		return nil, err
 	}
 	began, rss := time.Now(), 0.0
@@ -58,6 +58,11 @@ func (r *rig) drain(ctx context.Context, sc scenario, w way) (_ figures, err err
 		}
 	}
 	return f, nil
+}
+
+// fill puts every decision on Kafka, and waits until whoever reads outcomes is there.
+func (s *stage) fill(ctx context.Context) error {
+	return errors.Join(s.publishAll(ctx), s.await(ctx, s.outcomes.ready))
 }
 
 // figures are what the meters have counted over a time.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
+	"golang.org/x/sync/errgroup"
 
 	"contactsync/cmd/internal/worker"
 	"contactsync/consent/audit"
@@ -29,7 +30,20 @@ type way struct {
 }
 
 func ours() way  { return way{name: "contactsync", tells: true, carry: work} }
-func plain() way { return way{name: "plain loop", carry: loop} }
+func plain() way { return plainWay("plain loop", manner{lanes: 1}) }
+
+// plainEach is a loop for each partition. It commits by the way, as most do.
+func (s scenario) plainEach() way {
+	return plainWay("plain loops", manner{lanes: s.topicPartitions(), commitEvery: time.Second})
+}
+
+// plainStubborn outlives a register that is away.
+func plainStubborn() way { return plainWay("plain loop", manner{lanes: 1, stubborn: true}) }
+
+func plainWay(name string, how manner) way {
+	return way{name: name, carry: func(ctx context.Context, s *stage) error { return plainly(ctx, s, how) }}
+}
+
 func oursInBulk() way {
 	return way{name: "contactsync", tells: true, bulk: true, carry: func(ctx context.Context, s *stage) error { return s.work(ctx, true) }}
 }
@@ -47,7 +61,7 @@ func (s *stage) work(ctx context.Context, bulk bool) error {
 		AuditKey: audit.DevelopmentKey(),
 		Kafka:    s.kafka, Pool: pool, Pepper: []byte(event.DevelopmentPepper), Source: "urn:hsaid:" + workerHSAID,
 		RegisterURL: s.url, LogicalAddress: logicalAddress, TLS: s.client, Codes: register.DefaultCodes(), Now: time.Now,
-		CallsPerSecond: s.cfg.RegisterLimit, Bulk: bulk,
+		CallsPerSecond: s.sc.limit, Bulk: bulk,
 		Log: s.cfg.Log, Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
@@ -56,9 +70,9 @@ func (s *stage) work(ctx context.Context, bulk bool) error {
 	return w.Run(ctx)
 }
 
-// loop is what people write: one event at a time, read, write, commit.
-func loop(ctx context.Context, s *stage) error {
-	reads, _ := register.HTTPClients(s.client, 1, nil)
+// plainly is what people write: one event at a time, read, write, commit. Of several lanes each does so with partitions of its own.
+func plainly(ctx context.Context, s *stage, how manner) error {
+	reads, _ := register.HTTPClients(s.client, how.lanes, nil)
 	defer reads.CloseIdleConnections()
 	client, err := personv4.NewClient(personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
 		BaseURL: s.url, LogicalAddress: logicalAddress, HTTP: reads,
@@ -66,34 +80,81 @@ func loop(ctx context.Context, s *stage) error {
 	if err != nil {
 		return err
 	}
-	reader := kafka.NewReader(kafka.ReaderConfig{
+	l := &loops{manner: how, client: client, reader: kafka.NewReader(kafka.ReaderConfig{
 		Brokers: s.kafka.Brokers, GroupID: s.kafka.Prefix + groupPlain, Topic: s.kafka.Prefix + event.TopicDecisions,
-		StartOffset: kafka.FirstOffset,
-		MaxWait:     time.Second, // of a fetch that finds nothing; Close waits for it, and the default is ten
-	})
-	for ctx.Err() == nil && err == nil {
-		err = loopOnce(ctx, reader, client)
-	}
-	closed := reader.Close()
+		StartOffset:    kafka.FirstOffset,
+		MaxWait:        time.Second, // of a fetch that finds nothing; Close waits for it, and the default is ten
+		CommitInterval: how.commitEvery,
+	})}
+	err = l.run(ctx, s.load.decisions)
+	closed := l.reader.Close()
 	if ctx.Err() != nil {
 		return nil
 	}
 	return errors.Join(err, closed)
 }
 
-func loopOnce(ctx context.Context, reader *kafka.Reader, client *personv4.Client) error {
-	m, err := reader.FetchMessage(ctx)
-	if err != nil {
-		return fmt.Errorf("fetch: %w", err)
+// manner is how the plain loop goes about it.
+type manner struct {
+	lanes       int
+	commitEvery time.Duration // 0: after each event, before the next
+	stubborn    bool          // what failed is tried again after a second, whatever it was
+}
+
+type loops struct {
+	manner
+	client *personv4.Client
+	reader *kafka.Reader
+}
+
+func (l *loops) run(ctx context.Context, most int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	lanes := make([]chan kafka.Message, l.lanes)
+	for i := range lanes {
+		lanes[i] = make(chan kafka.Message)
+		if len(lanes) > 1 { // none must wait for another one
+			lanes[i] = make(chan kafka.Message, most)
+		}
+		group.Go(func() error { return l.lane(ctx, lanes[i]) })
 	}
+	group.Go(func() error {
+		for {
+			m, err := l.reader.FetchMessage(ctx)
+			if err != nil {
+				return fmt.Errorf("fetch: %w", err)
+			}
+			select {
+			case lanes[m.Partition%len(lanes)] <- m:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	})
+	return group.Wait()
+}
+
+func (l *loops) lane(ctx context.Context, messages <-chan kafka.Message) error {
+	for {
+		select {
+		case m := <-messages:
+			if err := l.one(ctx, m); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (l *loops) one(ctx context.Context, m kafka.Message) error {
 	var d plainDecision
 	if err := json.Unmarshal(m.Value, &d); err != nil {
 		return fmt.Errorf("decode: %w", err)
 	}
-	if err := patiently(ctx, func() error { return d.carry(ctx, client) }); err != nil {
+	if err := l.patiently(ctx, func() error { return d.carry(ctx, l.client) }); err != nil {
 		return err
 	}
-	return reader.CommitMessages(ctx, m)
+	return l.reader.CommitMessages(ctx, m)
 }
 
 // plainDecision is as much of a decision as the plain loop reads.
@@ -141,14 +202,19 @@ func (d plainDecision) entries(record personv4.Record) []personv4.Entry {
 }
 
 // patiently does it again for as long as the register asks to be left alone.
-func patiently(ctx context.Context, do func() error) error {
+func (l *loops) patiently(ctx context.Context, do func() error) error {
 	for {
 		err := do()
-		busy, ok := errors.AsType[*rivta.StatusError](err)
-		if !ok || busy.RetryAfter == 0 {
+		if err == nil {
+			return nil
+		}
+		wait := time.Second
+		if busy, ok := errors.AsType[*rivta.StatusError](err); ok && busy.RetryAfter > 0 {
+			wait = max(busy.RetryAfter, time.Millisecond)
+		} else if !l.stubborn {
 			return err
 		}
-		if err := pause(ctx, max(busy.RetryAfter, time.Millisecond)); err != nil {
+		if err := pause(ctx, wait); err != nil {
 			return err
 		}
 	}

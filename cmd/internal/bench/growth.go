@@ -1,0 +1,112 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/jackc/pgx/v5"
+
+	"contactsync/consent/contact"
+)
+
+// fewStored is what growth compares with.
+const fewStored = 20_000
+
+// growth: the same as throughput, where the worker's tables already hold a decision for both channels of so many persons, among whom
+// those who decide are scattered. The register holds only these: how it bears many is register's to tell. The broker is another
+// process, so that the memory is the worker's, the register's and the meter's.
+func growth(ctx context.Context, r *rig, sc scenario) (figures, error) {
+	few, err := r.grown(ctx, sc, min(fewStored, r.cfg.Stored))
+	if err != nil {
+		return nil, err
+	}
+	f, err := r.grown(ctx, sc, r.cfg.Stored)
+	if err != nil {
+		return nil, err
+	}
+	f[baselinePerS], f[baselineDecisions], f[baselineStored], f[baselineRSS] = few[ratePerS], few[decisions], few[stored], few[rssMB]
+	f[ratio] = f[ratePerS] / few[ratePerS]
+	return f, nil
+}
+
+func (r *rig) grown(ctx context.Context, sc scenario, rows int) (_ figures, err error) {
+	brokers, stop, err := r.brokerApart(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	s, err := r.newStage(ctx, sc, brokers...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	r.cfg.Progress(fmt.Sprintf("storing %d rows", rows))
+	there, err := s.store(ctx, rows)
+	if err != nil {
+		return nil, fmt.Errorf("store rows: %w", err)
+	}
+	if err := s.fill(ctx); err != nil {
+		return nil, err
+	}
+	debug.FreeOSMemory() // what producing took
+	f, err := s.sampled(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, point := range []name{rssMB10, rssMB50, rssMB100, heapMB10, heapMB50, heapMB100} {
+		delete(f, point)
+	}
+	f[stored] = float64(there)
+	return f, s.verify(ctx)
+}
+
+// store fills the tables as if so many decisions had been carried out long ago: two for each person, those who will decide among them.
+// What the register showed then does not matter, since a decision that is carried out is left alone. The numbers of the others belong to
+// nobody, and lie evenly between 1900 and 2026, as their rows do in the tables. It returns how many rows there are.
+func (s *stage) store(ctx context.Context, rows int) (int, error) {
+	var roots, extensions []string
+	for _, p := range s.load.persons {
+		roots, extensions = append(roots, p.Root()), append(extensions, p.RevealExtension())
+	}
+	others := max(0, rows/channelsEach-len(roots))
+	var there int
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `set local session_replication_role = replica`); err != nil { // no look at what each row refers to
+			return err
+		}
+		_, err := tx.Exec(ctx, `
+			insert into sync.person (root, extension)
+			select * from (
+				select $1::text as root, (190000000000 + n * (126000000000 / ($2::bigint + 1)))::text as extension from generate_series(1, $2::bigint) as n
+				union select * from unnest($3::text[], $4::text[])) as p
+			order by extension`, contact.RootPersonnummer, others, roots, extensions)
+		if err != nil {
+			return err
+		}
+		done, err := tx.Exec(ctx, `
+			insert into sync.channel (person_id, channel, share_revision, share_event, share_source, share_value, share_decided_at, registered_revision,
+				registered_source, settled, changed_at)
+			select person_id, c, 1, '5eed0000-0000-4000-9000-' || lpad(person_id::text, 12, '0'), $1, 'resident@example.se', now(), 1,
+				$1, '1 1 ' || $1 || ' 5eed0000-0000-4000-9000-' || lpad(person_id::text, 12, '0'), now()
+			from sync.person cross join unnest($2::text[]) as c`, eService, channelNames())
+		there = int(done.RowsAffected())
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	if _, err := s.pool.Exec(ctx, `vacuum (analyze, freeze) sync.person, sync.channel`); err != nil {
+		return 0, err
+	}
+	return there, s.execute(ctx, "checkpoint")
+}
+
+func channelNames() []string {
+	var names []string
+	for _, c := range contact.Channels {
+		names = append(names, string(c))
+	}
+	return names
+}
