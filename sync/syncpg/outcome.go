@@ -80,7 +80,27 @@ func (s *Store) outcome(o said, sequence int64, now time.Time) message {
 	return message{id: sequence, topic: event.TopicOutcomes, key: o.pseudo, headers: headers, value: value}
 }
 
+// copied is from how many messages on they are copied: that takes more round trips, and less for each.
+const copied = 50
+
 func insert(ctx context.Context, tx pgx.Tx, messages []message, now time.Time) error {
+	var batch pgx.Batch
+	if len(messages) < copied {
+		for _, m := range messages {
+			batch.Queue(`insert into sync.outbox (id, topic, key, headers, value, created_at) values ($1, $2, $3, $4, $5, $6)`,
+				m.id, m.topic, m.key, flat(m.headers), m.value, now)
+		}
+	} else if err := copyAll(ctx, tx, messages, now); err != nil {
+		return err
+	}
+	batch.Queue(`select pg_notify('sync_outbox', '')`)
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("put into outbox: %w", err)
+	}
+	return nil
+}
+
+func copyAll(ctx context.Context, tx pgx.Tx, messages []message, now time.Time) error {
 	_, err := tx.CopyFrom(ctx, pgx.Identifier{"sync", "outbox"}, []string{"id", "topic", "key", "headers", "value", "created_at"},
 		pgx.CopyFromSlice(len(messages), func(i int) ([]any, error) {
 			m := messages[i]
@@ -89,8 +109,7 @@ func insert(ctx context.Context, tx pgx.Tx, messages []message, now time.Time) e
 	if err != nil {
 		return fmt.Errorf("put into outbox: %w", err)
 	}
-	_, err = tx.Exec(ctx, `select pg_notify('sync_outbox', '')`)
-	return err
+	return nil
 }
 
 func flat(headers []event.Header) []string {
