@@ -44,8 +44,18 @@ type Allowance struct {
 
 	mu      sync.Mutex
 	asking  bool // somebody asks for a slot
-	waiting [ranks][]chan struct{}
+	waiting [ranks][]waiter
 }
+
+// waiter is a call that waits for its turn.
+type waiter struct {
+	turn  chan struct{} // closed when it has come
+	since time.Time
+}
+
+// longEnough is how long a question waits for withdrawals: under a flood of them, those before would never be proved gone, nor reach the
+// records of a person's other numbers.
+const longEnough = time.Second
 
 // giveTimeout bounds how long it takes to give a slot back. One that is not given back is free again when a call would have timed out.
 const giveTimeout = 2 * time.Second
@@ -97,7 +107,7 @@ func (a *Allowance) take(ctx context.Context, r rank) (int, error) {
 func (a *Allowance) outranked(r rank) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.ContainsFunc(a.waiting[r+1:], func(line []chan struct{}) bool { return len(line) > 0 })
+	return slices.ContainsFunc(a.waiting[r+1:], func(line []waiter) bool { return len(line) > 0 })
 }
 
 // turn waits until nobody of a higher rank, and nobody who came before, asks for a slot.
@@ -108,11 +118,11 @@ func (a *Allowance) turn(ctx context.Context, r rank) error {
 		a.mu.Unlock()
 		return nil
 	}
-	mine := make(chan struct{})
+	mine := waiter{make(chan struct{}), time.Now()}
 	a.waiting[r] = append(a.waiting[r], mine)
 	a.mu.Unlock()
 	select {
-	case <-mine:
+	case <-mine.turn:
 		return nil
 	case <-ctx.Done():
 		a.leave(r, mine)
@@ -121,7 +131,7 @@ func (a *Allowance) turn(ctx context.Context, r rank) error {
 }
 
 // leave gives up waiting. If the turn has come meanwhile, it goes to the next one.
-func (a *Allowance) leave(r rank, mine chan struct{}) {
+func (a *Allowance) leave(r rank, mine waiter) {
 	a.mu.Lock()
 	at := slices.Index(a.waiting[r], mine)
 	if at >= 0 {
@@ -136,12 +146,21 @@ func (a *Allowance) leave(r rank, mine chan struct{}) {
 func (a *Allowance) next() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if line := a.waiting[rankQuestion]; len(line) > 0 && time.Since(line[0].since) >= longEnough {
+		a.call(rankQuestion)
+		return
+	}
 	for r := ranks - 1; r >= 0; r-- {
-		if line := a.waiting[r]; len(line) > 0 {
-			a.waiting[r] = line[1:]
-			close(line[0])
+		if len(a.waiting[r]) > 0 {
+			a.call(r)
 			return
 		}
 	}
 	a.asking = false
+}
+
+// call gives the turn to the first of a rank.
+func (a *Allowance) call(r rank) {
+	close(a.waiting[r][0].turn)
+	a.waiting[r] = a.waiting[r][1:]
 }

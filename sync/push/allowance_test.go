@@ -124,3 +124,36 @@ func TestCallsThatWaitGoByRank(t *testing.T) {
 		}
 	})
 }
+
+// Questions are few, and a flood of withdrawals must not keep them from ever being asked.
+func TestQuestionIsAskedUnderAFloodOfWithdrawals(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := push.NewAllowance(newSlots(2), func(time.Duration) {})
+		flood, stop := context.WithCancel(push.RankedWithdrawal(t.Context()))
+		var calls sync.WaitGroup
+		for range 5 {
+			calls.Go(func() {
+				for {
+					give, err := a.Take(flood)
+					if err != nil {
+						return
+					}
+					give()
+				}
+			})
+		}
+		<-time.After(5 * time.Second)
+		began := time.Now()
+		give, err := a.Take(push.RankedQuestion(t.Context()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		give()
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("it waited for %v", took)
+		}
+		stop()
+		calls.Wait()
+	})
+}
