@@ -34,10 +34,10 @@ func compare(p Person, a answers) (found []Finding, unsettled int64) {
 		want := state.Want()
 		switch {
 		case want.Kind == plan.Unasked:
-		case state.Due() || p.Due && p.Unsure:
+		case state.Parked == "" && state.Due() || p.Due && p.Unsure:
 			unsettled++
-		default:
-			f := Finding{Person: p.ID, Number: p.Numbers[0].Person, Channel: channel, Mark: want.Mark()}
+		default: // also of a No that the register refuses: it is tried again now and then, and nobody may take that for being carried out
+			f := Finding{Person: p.ID, Number: p.Numbers[0].Person, Channel: channel, Mark: want.Mark(), Parked: state.Parked != ""}
 			if p.differs(&f, want, a.listed) {
 				found = append(found, f)
 			}

@@ -37,7 +37,7 @@ const (
 	Held     Status = "held"     // not healed: the safety stop
 	Healing  Status = "healing"  // the person is due again
 	Healed   Status = "healed"   // and the register shows what is wanted
-	Refused  Status = "refused"  // the register will not take the share now: it is parked
+	Refused  Status = "refused"  // the register will not have it changed now: it is parked
 	Persists Status = "persists" // the push has ended, and the difference is still there
 	Again    Status = "again"    // to be looked at again before it counts; a report has none
 )
@@ -83,6 +83,7 @@ type Finding struct {
 	Kind    Kind
 	No      bool      // healing it carries a No out
 	Mark    plan.Mark // of the decision that the register does not show
+	Parked  bool      // the register has refused to be changed so
 	Own     bool      // every record that differs stands at the version that we wrote
 	Version string    // of the first record that differs
 	Status  Status

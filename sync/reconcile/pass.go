@@ -129,6 +129,8 @@ func (r *Reconciler) differences(ctx context.Context, persons []Person, a answer
 // remedy says what is to become of a difference, and counts those of the changes that the safety stop bounds.
 func (r *Reconciler) remedy(f Finding, changes *int64) Status {
 	switch {
+	case f.Parked:
+		return Refused
 	case !r.run.Fix || f.Kind == ReadFailed:
 		return Reported
 	case f.No:

@@ -19,7 +19,7 @@ import (
 type ContactsV1Config struct {
 	// Client may repeat a call: the register carries out each once, by its Idempotency-Key.
 	Client *contactsv1.Client
-	// Observe is called after each call with operation "changes", an outcome and whose fault it was.
+	// Observe is called after each call with operation "change", an outcome and whose fault it was.
 	Observe func(operation, outcome, blame string, took time.Duration)
 }
 
@@ -45,7 +45,7 @@ func (r *ContactsV1) Change(ctx context.Context, wanted []push.Wanted) ([]push.C
 	began := time.Now()
 	outcomes, err := r.Client.Change(ctx, uuid.NewString(), changes)
 	err = classifyProblem(err)
-	observed(r.Observe, "changes", err, began)
+	observed(r.Observe, "change", err, began)
 	if err != nil {
 		return nil, err
 	}

@@ -22,13 +22,17 @@ type Backlog struct {
 // Waiting is what is due of one kind.
 type Waiting struct {
 	Persons int64
-	Oldest  time.Duration // since when; 0 if nobody waits
+	Oldest  time.Duration // since when; 0 if nobody waits. A withdrawal that the register has refused does not count
 }
+
+// refusedSoFar: the register has refused the withdrawal, and is asked again now and then. That is no delay, and is told as parked.
+const refusedSoFar = `(due_at > now() and lease is null
+	and exists (select from sync.channel c where c.person_id = due.person_id and c.parked <> ''))`
 
 // Backlog counts what waits. Counting what is parked reads every channel row.
 func (s *Store) Backlog(ctx context.Context) (b Backlog, err error) {
 	err = s.Pool.QueryRow(ctx, `
-		select count(*) filter (where urgent), coalesce(max(now() - since) filter (where urgent), '0'),
+		select count(*) filter (where urgent), coalesce(max(now() - since) filter (where urgent and not `+refusedSoFar+`), '0'),
 			count(*) filter (where not urgent), coalesce(max(now() - since) filter (where not urgent), '0'),
 			(select count(*) from sync.outbox), (select count(*) from sync.ask),
 			(select count(*) from sync.proof), coalesce((select max(now() - since) from sync.proof), '0')

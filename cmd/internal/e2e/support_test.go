@@ -210,7 +210,9 @@ func TestParkedIsReleasedAndDropped(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, "deceased")
 	line := d.shares("00000000-0000-4000-8000-000000000004", "070-174 06 07")
-	var list struct{ Parked []struct{ Pseudonym, State, Reason string } }
+	var list struct {
+		Parked []struct{ Pseudonym, State, Reason string }
+	}
 	eventually(t, "parked", func() bool {
 		d.asks(&list, "parked", "list", "--reason", "person_deceased")
 		return len(list.Parked) == 1
@@ -229,7 +231,9 @@ func TestParkedIsReleasedAndDropped(t *testing.T) {
 	}
 	mustSayInOneLine(t, Run(t, "", append(drop, "--data", d.dir)...), 1, "refused for good")
 	mustSayInOneLine(t, Run(t, "", "parked", "release", "0123", "--ground", "x", "--data", d.dir), 1, "nothing is parked")
-	var who struct{ Entries []struct{ Actor, Action, Ground, Outcome string } }
+	var who struct {
+		Entries []struct{ Actor, Action, Ground, Outcome string }
+	}
 	if got := d.asks(&who, "audit", "who", d.person.Extension, "--reason", "she asks"); got.Code != 0 {
 		t.Fatalf("who: %+v", got)
 	}
