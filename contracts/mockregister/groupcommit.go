@@ -12,6 +12,8 @@ const (
 	maxCommit = 4000
 	// maxWaiting bounds the rows that wait to be written: what comes beyond is refused.
 	maxWaiting = 50_000
+	// commitsAtOnce is how many statements may be on their way: whoever comes need not wait for the disk twice.
+	commitsAtOnce = 2
 	// commitTimeout bounds one statement. It is nobody's request in particular that it serves.
 	commitTimeout = 5 * time.Second
 )
@@ -19,17 +21,17 @@ const (
 // errLogBusy says that more is to be logged than can be written.
 var errLogBusy = errors.New("too much waits to be written")
 
-// groupCommit writes the entries of many calls in one statement: while one is on its way to the disk, the next ones gather. So a
-// call waits for two at the most, and the disk is synced some hundred times a second however many calls there are.
+// groupCommit writes the entries of many calls in one statement: while some are on their way to the disk, the next ones gather. So the
+// disk is synced some hundred times a second however many calls there are.
 //
-// A goroutine runs while there is something to write, and only then.
+// Goroutines run while there is something to write, and only then.
 type groupCommit struct {
 	insert func(context.Context, accessRows) error // one statement, durable when it returns
 
 	mu      sync.Mutex
 	waiting []*waitingRows
 	rows    int // waiting
-	writing bool
+	writing int // goroutines
 	ended   []chan struct{} // closed when nothing is left to write
 }
 
@@ -61,8 +63,8 @@ func (g *groupCommit) enqueue(w *waitingRows) error {
 		return errLogBusy
 	}
 	g.waiting, g.rows = append(g.waiting, w), g.rows+len(w.accessRows)
-	if !g.writing {
-		g.writing = true
+	if g.writing < commitsAtOnce {
+		g.writing++
 		go g.write()
 	}
 	return nil
@@ -96,7 +98,10 @@ func (g *groupCommit) next() []*waitingRows {
 	if len(g.waiting) == 0 {
 		g.waiting = nil
 	}
-	if g.writing = n > 0; !g.writing {
+	if n == 0 {
+		g.writing--
+	}
+	if g.writing == 0 {
 		for _, ended := range g.ended {
 			close(ended)
 		}
@@ -118,7 +123,7 @@ func (g *groupCommit) insertAll(calls []*waitingRows) error {
 // wait returns when nothing is being written, or ctx ends.
 func (g *groupCommit) wait(ctx context.Context) error {
 	g.mu.Lock()
-	if !g.writing {
+	if g.writing == 0 {
 		g.mu.Unlock()
 		return nil
 	}

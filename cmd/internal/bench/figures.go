@@ -37,8 +37,6 @@ const (
 	lookupPerS        name = "lookup_persons_per_s"
 	lookupP50         name = "lookup_p50_ms"
 	lookupP99         name = "lookup_p99_ms"
-	pacedLookupP50    name = "paced_lookup_p50_ms"
-	pacedLookupP99    name = "paced_lookup_p99_ms"
 	readP50           name = "read_p50_ms"
 	readP99           name = "read_p99_ms"
 
@@ -61,8 +59,7 @@ type figures map[name]float64
 // String is for a line of progress.
 func (f figures) String() string {
 	if v, ok := f[lookupPerS]; ok {
-		return fmt.Sprintf("%.0f persons/s by lookup, p99 %.1f ms; %d lookups/s, p99 %.1f ms; %d reads/s, p99 %.1f ms",
-			v, f[lookupP99], lookupRate, f[pacedLookupP99], readRate, f[readP99])
+		return fmt.Sprintf("%.0f persons/s by lookup, p99 %.1f ms; %d reads/s, p99 %.1f ms", v, f[lookupP99], readRate, f[readP99])
 	}
 	parts := []string{fmt.Sprintf("%.0f decisions/s", f[ratePerS])}
 	if v, ok := f[p50]; ok {

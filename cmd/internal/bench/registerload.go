@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
@@ -19,12 +17,10 @@ import (
 )
 
 const (
-	lookupsAtOnce = 2
-	lookups       = 400              // as fast as they go
-	lookupRate    = 15               // a second, each of a thousand persons: the rate that the register promises
-	readRate      = 500              // a second
-	pacedFor      = 20 * time.Second // each of the two
-	drawnPersons  = 200_000          // among whom the calls choose
+	lookups      = 400 // one after the other
+	readRate     = 500 // a second
+	pacedFor     = 20 * time.Second
+	drawnPersons = 200_000 // among whom the calls choose
 )
 
 // registered is the register of so many persons, all of whom have shared both details, and those who call it.
@@ -45,9 +41,6 @@ func registerLoad(ctx context.Context, r *rig, sc scenario) (_ figures, err erro
 	}
 	f := figures{persons: float64(sc.decisions)}
 	if f[lookupPerS], f[lookupP50], f[lookupP99], err = s.lookUp(ctx); err != nil {
-		return nil, err
-	}
-	if f[pacedLookupP50], f[pacedLookupP99], err = paced(ctx, lookupRate, s.lookupOnce); err != nil {
 		return nil, err
 	}
 	if f[readP50], f[readP99], err = paced(ctx, readRate, s.readOnce); err != nil {
@@ -133,21 +126,17 @@ func (s *registered) readOnce(ctx context.Context) error {
 	return nil
 }
 
-// lookUp has some callers look up as fast as they can.
+// lookUp has one caller look up as fast as it can.
 func (s *registered) lookUp(ctx context.Context) (personsPerS, p50, p99 float64, err error) {
 	took := make([]time.Duration, lookups)
-	var group errgroup.Group
-	group.SetLimit(lookupsAtOnce)
 	began := time.Now()
 	for i := range took {
-		group.Go(func() error {
-			at := time.Now()
-			err := s.lookupOnce(ctx)
-			took[i] = time.Since(at)
-			return err
-		})
+		at := time.Now()
+		if err = s.lookupOnce(ctx); err != nil {
+			return 0, 0, 0, err
+		}
+		took[i] = time.Since(at)
 	}
-	err = group.Wait()
 	personsPerS = lookups * contactsv1.MaxItems / time.Since(began).Seconds()
 	p50, p99 = percentiles(took)
 	return personsPerS, p50, p99, err

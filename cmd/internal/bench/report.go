@@ -53,7 +53,7 @@ func order() []name {
 	return []name{ratePerS, baselinePerS, p50, p99, baselineP50, baselineP99, pushesPerS, callsPerPerson, mostCalls, refusedCalls,
 		outOfOrder, duplicates, baselineDuplicates, resumeS, baselineResume, outageS, limitUsed, withdrawals, baselineWait, stored, baselineStored, ratio,
 		rssMB, baselineRSS, rssMB10, rssMB50, rssMB100, heapMB10, heapMB50, heapMB100, decisions, persons, baselineDecisions,
-		lookupPerS, lookupP50, lookupP99, pacedLookupP50, pacedLookupP99, readP50, readP99}
+		lookupPerS, lookupP50, lookupP99, readP50, readP99}
 }
 
 // MarshalJSON writes one object: the figures that apply, as medians, what they were measured on, and the least and the most.
@@ -105,11 +105,9 @@ func rows() []row {
 		{"share of the allowed calls that was used", limitUsed, "", 3},
 		{"behind the backlog a withdrawal would wait, s", "", baselineWait, 0},
 		{"rows stored", stored, baselineStored, 0},
-		{"persons/s, lookups of 1000, 2 callers", lookupPerS, "", 0},
+		{"persons/s, one lookup of 1000 after the other", lookupPerS, "", 0},
 		{"  p50 of a lookup, ms", lookupP50, "", 1},
 		{"  p99 of a lookup, ms", lookupP99, "", 1},
-		{fmt.Sprintf("%d lookups/s: p50, ms", lookupRate), pacedLookupP50, "", 1},
-		{"  p99, ms", pacedLookupP99, "", 1},
 		{fmt.Sprintf("%d single reads/s (personv4): p50, ms", readRate), readP50, "", 1},
 		{"  p99, ms", readP99, "", 1},
 		{"resident memory, MB", rssMB, baselineRSS, 0},
