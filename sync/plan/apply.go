@@ -211,7 +211,7 @@ func (s *State) Settle(w Want, v Verdict) []Verdict {
 func (s *State) Doubt(w Want) {
 	s.Settled = ""
 	if w.Kind == Shared {
-		s.Registered = Registered{Source: w.Source}
+		s.Registered = s.Registered.or(w.Source)
 	}
 }
 
