@@ -62,7 +62,8 @@ func (r Registered) or(source string) Registered {
 	if !slices.Contains(sources, source) {
 		sources = append(sources, source)
 	}
-	return Registered{Source: strings.Join(sources, " ")}
+	r.Source = strings.Join(sources, " ")
+	return r
 }
 
 func (r Registered) sources() []string { return strings.Fields(r.Source) }
@@ -170,6 +171,9 @@ func (s *State) withdraw(w Withdrawal) {
 
 func (s *State) take(share Share) {
 	if s.Share == nil || newerShare(share, *s.Share) {
+		if s.Share != nil && s.Due() { // whoever died with it in hand may have written it
+			s.Registered = s.Registered.or(s.Share.Source)
+		}
 		s.Share, s.Blocked = &share, ""
 	}
 	s.forget()

@@ -222,6 +222,15 @@ func TestDoubtfulShareHidesNoClosedAccountOfTheOneBefore(t *testing.T) {
 	}
 }
 
+func TestShareOfADeadWorkerHidesNoClosedAccount(t *testing.T) {
+	t.Parallel()
+	s := after(share(1, "1", a), share(2, "2", b), closeAccount(3, "3", a)) // the first one may have been written, and nobody said so
+	s.Park(s.Want(), reason.RegisterRefused)
+	if got := s.Want(); got.Kind != plan.Withdrawn || got.EventID != "3" {
+		t.Errorf("want is %d by %q: the first share may stand, and its account is closed", got.Kind, got.EventID)
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
