@@ -215,7 +215,8 @@ func (s *State) Settle(w Want, v Verdict) []Verdict {
 func (s *State) Doubt(w Want) {
 	s.Settled = ""
 	if w.Kind == Shared {
-		s.Registered = Registered{Source: w.Source}
+		s.Registered = s.Registered.or(w.Source)
+		s.Registered.Revision = 0
 	}
 }
 

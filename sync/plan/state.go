@@ -9,6 +9,8 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"contactsync/consent/contact"
@@ -48,11 +50,23 @@ type Withdrawal struct {
 func (w Withdrawal) mark() Mark { return mark(Withdrawn, w.Revision, w.Source, w.EventID) }
 
 // Registered is the share of ours that stands in the register as far as we know. The zero value: none, or unknown. A revision
-// of 0 with a source: the share of that source may stand.
+// of 0 with a source: the share of that source may stand; several sources, a space between: of one of them.
 type Registered struct {
 	Revision int64
 	Source   string
 }
+
+// or is what may stand after a write of source's share that may or may not have happened.
+func (r Registered) or(source string) Registered {
+	sources := r.sources()
+	if !slices.Contains(sources, source) {
+		sources = append(sources, source)
+	}
+	r.Source = strings.Join(sources, " ")
+	return r
+}
+
+func (r Registered) sources() []string { return strings.Fields(r.Source) }
 
 // State is what is kept for one person and channel: the newest of each kind, and what the register did with it.
 type State struct {
@@ -112,8 +126,10 @@ func (s State) wantShare(w Withdrawal, withdrawn bool) Want {
 	if s.Blocked == "" {
 		return Want{Kind: Shared, Revision: s.Share.Revision, EventID: s.Share.EventID, Source: s.Share.Source, Under: s.Share.Under, Share: *s.Share}
 	}
-	if own, ok := s.Scoped[s.Registered.Source]; ok && (!withdrawn || newer(own, w)) {
-		w, withdrawn = own, true
+	for _, source := range s.Registered.sources() {
+		if own, ok := s.Scoped[source]; ok && (!withdrawn || newer(own, w)) {
+			w, withdrawn = own, true
+		}
 	}
 	if withdrawn && w.Revision >= s.Registered.Revision {
 		return want(w)
@@ -155,6 +171,9 @@ func (s *State) withdraw(w Withdrawal) {
 
 func (s *State) take(share Share) {
 	if s.Share == nil || newerShare(share, *s.Share) {
+		if s.Share != nil && s.Due() { // whoever died with it in hand may have written it
+			s.Registered = s.Registered.or(s.Share.Source)
+		}
 		s.Share, s.Blocked = &share, ""
 	}
 	s.forget()

@@ -209,6 +209,28 @@ func TestShareThatCannotBePushedHoldsNoWithdrawalBack(t *testing.T) {
 	})
 }
 
+func TestDoubtfulShareHidesNoClosedAccountOfTheOneBefore(t *testing.T) {
+	t.Parallel()
+	s := after(share(1, "1", a))
+	s.Settle(s.Want(), plan.Verdict{Outcome: event.Pushed})
+	s.Apply(closeAccount(2, "2", a))
+	s.Apply(share(3, "3", b))
+	s.Doubt(s.Want()) // it may have replaced the first one
+	s.Park(s.Want(), reason.RegisterRefused)
+	if got := s.Want(); got.Kind != plan.Withdrawn || got.EventID != "2" {
+		t.Errorf("want is %d by %q: the first share may still stand, and its account is closed", got.Kind, got.EventID)
+	}
+}
+
+func TestShareOfADeadWorkerHidesNoClosedAccount(t *testing.T) {
+	t.Parallel()
+	s := after(share(1, "1", a), share(2, "2", b), closeAccount(3, "3", a)) // the first one may have been written, and nobody said so
+	s.Park(s.Want(), reason.RegisterRefused)
+	if got := s.Want(); got.Kind != plan.Withdrawn || got.EventID != "3" {
+		t.Errorf("want is %d by %q: the first share may stand, and its account is closed", got.Kind, got.EventID)
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
