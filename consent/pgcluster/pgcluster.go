@@ -45,6 +45,8 @@ type Config struct {
 	// Durable keeps data through a crash of the machine. Without it a crash of this process loses nothing either,
 	// but the operating system's does; tests are faster so.
 	Durable bool
+	// SharedBuffers is how much PostgreSQL caches by itself, such as 2GB; empty: its default of 128 MB.
+	SharedBuffers string
 	// Binaries is the folder that holds initdb and postgres; empty looks for one, FetchBinaries fetches one.
 	// Callers pass the value of the environment variable BinariesEnv.
 	Binaries string
@@ -268,6 +270,9 @@ func (c Config) arguments(port int) []string {
 	}
 	if !c.Durable {
 		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+	}
+	if c.SharedBuffers != "" {
+		settings = append(settings, "shared_buffers="+c.SharedBuffers)
 	}
 	args := []string{"-D", c.dataDir()}
 	for _, s := range settings {

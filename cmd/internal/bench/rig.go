@@ -23,6 +23,9 @@ const (
 	logicalAddress = "SE165565594230-1000"
 )
 
+// sharedBuffers is what a PostgreSQL that serves in earnest has at the least.
+const sharedBuffers = "2GB"
+
 const (
 	stopTimeout = 5 * time.Second
 	dropTimeout = time.Minute // of a database of millions
@@ -63,7 +66,7 @@ func newRig(ctx context.Context, c Config) (_ *rig, err error) {
 	c.Progress("starting PostgreSQL")
 	r.postgres, err = pgcluster.Start(ctx, pgcluster.Config{
 		Dir: filepath.Join(r.folder.Dir, "postgres"), Owner: "bench", Password: "bench", Database: "bench",
-		Durable: true, Binaries: c.PostgresBinaries, Log: c.Log,
+		Durable: true, SharedBuffers: sharedBuffers, Binaries: c.PostgresBinaries, Log: c.Log,
 	})
 	if err != nil {
 		return r, err
