@@ -42,13 +42,13 @@ func registerLoad(ctx context.Context, r *rig, sc scenario) (_ figures, err erro
 		return nil, err
 	}
 	f := figures{persons: float64(sc.decisions)}
+	if f[readP50], f[readP99], err = paced(ctx, readRate, s.readOnce); err != nil { // before what fills the disk's queue
+		return nil, err
+	}
 	if f[lookupPerS], _, _, err = s.lookUp(ctx, 2); err != nil {
 		return nil, err
 	}
 	if _, f[lookupP50], f[lookupP99], err = s.lookUp(ctx, 1); err != nil {
-		return nil, err
-	}
-	if f[readP50], f[readP99], err = paced(ctx, readRate, s.readOnce); err != nil {
 		return nil, err
 	}
 	f[rssMB], _ = residentMB()
