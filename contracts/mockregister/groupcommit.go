@@ -30,8 +30,8 @@ type groupCommit struct {
 
 	mu      sync.Mutex
 	waiting []*waitingRows
-	rows    int // waiting
-	writing int // goroutines
+	rows    int             // waiting
+	writing int             // goroutines
 	ended   []chan struct{} // closed when nothing is left to write
 }
 
