@@ -27,6 +27,7 @@ var errLogBusy = errors.New("too much waits to be written")
 // Goroutines run while there is something to write, and only then.
 type groupCommit struct {
 	insert func(context.Context, accessRows) error // one statement, durable when it returns
+	atOnce int                                     // statements; 0: one
 
 	mu      sync.Mutex
 	waiting []*waitingRows
@@ -63,7 +64,7 @@ func (g *groupCommit) enqueue(w *waitingRows) error {
 		return errLogBusy
 	}
 	g.waiting, g.rows = append(g.waiting, w), g.rows+len(w.accessRows)
-	if g.writing < commitsAtOnce {
+	if g.writing < max(1, g.atOnce) {
 		g.writing++
 		go g.write()
 	}

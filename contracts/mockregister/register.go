@@ -86,7 +86,7 @@ func New(config Config) (*Register, error) {
 	r := &Register{pool: config.Pool, clock: clock{config.Now, zone, config.WholeSeconds}, log: config.Log, address: config.LogicalAddress,
 		off: slices.Clone(config.Off), calls: newCallCounts(config.Now), old: newOldCalls(),
 		access: config.Access, feed: newFeed(), message: config.Message, auditKey: config.AuditKey,
-		accesses: &groupCommit{insert: func(ctx context.Context, rows accessRows) error {
+		accesses: &groupCommit{atOnce: commitsAtOnce, insert: func(ctx context.Context, rows accessRows) error {
 			_, err := config.Pool.Exec(ctx, insertAccesses, rows.columns()...)
 			return err
 		}}}

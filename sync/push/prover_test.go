@@ -34,7 +34,7 @@ func TestRemovalFromARecordThatThereIsNot(t *testing.T) {
 	w.withdraws("unknown", 1)
 	w.pushes()
 	w.proves()
-	w.wantOutcomes(1, "unchanged person_unknown", "unchanged proved")
+	w.wantOutcomes(1, "unchanged person_unknown", "unchanged person_unknown proved")
 }
 
 // A detail that stands there again is removed before all else, and proved gone anew.

@@ -3,12 +3,13 @@ package syncpg
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"contactsync/consent/contact"
-	"contactsync/consent/event"
+	"contactsync/consent/reason"
 	"contactsync/sync/plan"
 	"contactsync/sync/push"
 )
@@ -21,23 +22,35 @@ const lookAgain = time.Second
 // toProve queues the withdrawals that have just been settled. Reads may be late by ProofAfter.
 func (f *finish) toProve(batch *pgx.Batch) {
 	var persons []int64
-	var channels, marks, outcomes []string
+	var channels, marks, outcomes, reasons, effects []string
 	for _, one := range f.all {
 		for _, s := range one.result.Settled {
 			state := f.states[key{one.claim.ID, s.Target.Channel}]
 			if w := state.Want(); w.Kind == plan.Withdrawn && w.Mark() == state.Settled && w.Mark() == s.Target.Want.Mark() {
 				persons, channels = append(persons, one.claim.ID), append(channels, string(s.Target.Channel))
 				marks, outcomes = append(marks, string(w.Mark())), append(outcomes, string(s.Outcome))
+				reasons, effects = append(reasons, string(s.Reason)), append(effects, joinCodes(s.Effects))
 			}
 		}
 	}
 	if len(persons) > 0 {
 		batch.Queue(`
-			insert into sync.proof (person_id, channel, mark, outcome, since, due_at)
-			select p, c, m, o, now(), now() + $5 from unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) as r (p, c, m, o)
-			on conflict (person_id, channel) do update set mark = excluded.mark, outcome = excluded.outcome, since = excluded.since, due_at = excluded.due_at`,
-			persons, channels, marks, outcomes, f.ProofAfter)
+			insert into sync.proof (person_id, channel, mark, outcome, reason, effects, since, due_at)
+			select p, c, m, o, w, string_to_array(e, ' '), now(), now() + $7
+			from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[]) as r (p, c, m, o, w, e)
+			on conflict (person_id, channel) do update set mark = excluded.mark, outcome = excluded.outcome, reason = excluded.reason,
+				effects = excluded.effects, since = excluded.since, due_at = excluded.due_at`,
+			persons, channels, marks, outcomes, reasons, effects, f.ProofAfter)
 	}
+}
+
+// joinCodes puts codes, which have no spaces, into one text.
+func joinCodes(codes []reason.Code) string {
+	var all []string
+	for _, c := range codes {
+		all = append(all, string(c))
+	}
+	return strings.Join(all, " ")
 }
 
 // Proofs implements push.Proofs. A worker that dies with proofs in its hands delays them by a lease.
@@ -93,7 +106,7 @@ type proving struct {
 	tx       pgx.Tx
 	at       time.Time
 	states   map[key]plan.State
-	outcome  map[key]event.OutcomeKind // as it was told before; only of proofs that are still asked for
+	told     map[key]plan.Verdict // before; only of proofs that are still asked for
 	changed  map[key]plan.State
 	kept     map[int64]contact.PersonID // the number that a person is kept under
 	outcomes []said
@@ -112,7 +125,7 @@ func (p *proving) run(ctx context.Context, looked []push.Looked) ([]time.Duratio
 	var over, early []key
 	for _, k := range sortedKeys(wanted) {
 		l := wanted[k]
-		if _, asked := p.outcome[k]; !asked {
+		if _, asked := p.told[k]; !asked {
 			continue // another worker has looked, or something new is to be proved
 		}
 		if l.Seen == push.TooEarly {
@@ -153,16 +166,20 @@ func (p *proving) lock(ctx context.Context, wanted map[key]push.Looked) error {
 		p.kept[k.person] = wanted[k].Proof.Records[0].Person
 	}
 	proofs, err := p.tx.Query(ctx, `
-		select x.person_id, x.channel, x.outcome, now() from sync.proof x
+		select x.person_id, x.channel, x.outcome, x.reason, x.effects, now() from sync.proof x
 		join unnest($1::bigint[], $2::text[], $3::text[]) as l (p, c, m) on x.person_id = p and x.channel = c and x.mark = m
 		order by x.person_id, x.channel for update of x`, persons, channels, marks)
 	if err != nil {
 		return err
 	}
-	p.outcome = map[key]event.OutcomeKind{}
+	p.told = map[key]plan.Verdict{}
 	var k key
-	var told event.OutcomeKind
-	_, err = pgx.ForEachRow(proofs, []any{&k.person, &k.channel, &told, &p.at}, func() error { p.outcome[k] = told; return nil })
+	var v plan.Verdict
+	_, err = pgx.ForEachRow(proofs, []any{&k.person, &k.channel, &v.Outcome, &v.Reason, &v.Effects, &p.at}, func() error {
+		p.told[k] = v
+		v.Effects = nil // it belongs to the verdict now
+		return nil
+	})
 	return err
 }
 
@@ -171,8 +188,8 @@ func (p *proving) judge(audit *pgx.Batch, k key, l push.Looked) {
 	state := p.states[k]
 	want, outcome := state.Want(), "removed"
 	if l.Seen == push.Gone {
-		v := want.Verdict(p.outcome[k])
-		v.Version, v.ProvedAt = l.Version, p.at
+		v, told := want.Verdict(p.told[k].Outcome), p.told[k]
+		v.Reason, v.Effects, v.Version, v.ProvedAt = told.Reason, told.Effects, l.Version, p.at
 		p.outcomes = append(p.outcomes, p.about(p.kept[k.person], k.channel, v))
 		p.since = append(p.since, p.at.Sub(time.UnixMicro(want.Revision)))
 	} else {
