@@ -184,6 +184,7 @@ func (a *attempt) write(ctx context.Context, targets []plan.Target, reading Read
 	switch e.Class {
 	case Stale:
 		a.stale = reading.Record().Version
+		a.claim.Unsure = true // a proxy may have sent it twice, and this be the answer to the second one
 		return true
 	case Refused:
 		return a.refused(ctx, targets, reading, w, e)
@@ -206,8 +207,14 @@ func (a *attempt) send(ctx context.Context, reading Reading, w plan.Write) (stri
 // refused parks the one change that was refused. A write of several is taken apart, withdrawals first: a refused share must
 // not hold back a withdrawal.
 func (a *attempt) refused(ctx context.Context, targets []plan.Target, reading Reading, w plan.Write, e *Error) bool {
-	if e.Unnamed && a.movedOn(ctx, reading.Record().Version) {
-		return true
+	if e.Unnamed {
+		switch moved, known := a.movedOn(ctx, reading.Record().Version); {
+		case moved:
+			return true
+		case !known:
+			a.later(0)
+			return false
+		}
 	}
 	switch len(w.Changes) {
 	case 0:
@@ -227,13 +234,16 @@ func (a *attempt) refused(ctx context.Context, targets []plan.Target, reading Re
 }
 
 // movedOn tells whether the record has another version than the one that a refused write carried: then the refusal may
-// have meant that.
-func (a *attempt) movedOn(ctx context.Context, version string) bool {
+// have meant that. Unless that is known, nothing may be parked: the register may take it.
+func (a *attempt) movedOn(ctx context.Context, version string) (moved, known bool) {
 	if pause(ctx, a.cfg.ReadLag) != nil {
-		return false
+		return false, false
 	}
 	reading, err := a.call(ctx, func(ctx context.Context) (Reading, error) { return a.register.Read(ctx, a.claim.Person) })
-	return err == nil && reading != nil && reading.Record().Version != version
+	if err != nil || reading == nil {
+		return false, false
+	}
+	return reading.Record().Version != version, true
 }
 
 func split(targets []plan.Target, c plan.Change) (changed, rest []plan.Target) {
@@ -256,7 +266,7 @@ func withdrawalsFirst(targets []plan.Target) []plan.Target {
 // unknownPerson: the register has no record, so there is nothing to remove and nowhere to put a share.
 func (a *attempt) unknownPerson(targets []plan.Target) {
 	writtenNow := a.claim.Written.Version != "" && a.now().Sub(a.claim.Written.At) < max(a.cfg.ReadLag, time.Minute)
-	if a.claim.Unsure || writtenNow {
+	if a.claim.Unsure && a.claim.Attempts < hopeless || writtenNow {
 		a.later(0) // the register knew the person a moment ago
 		return
 	}

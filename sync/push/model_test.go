@@ -73,13 +73,6 @@ const (
 	clocksStandStill // no rule, but what the rules rest on: a clock that shows when a lease is over
 )
 
-// What goes wrong in the pusher, and is to be mended. Then the model takes it in.
-const (
-	withUnknownPersons   = false // one whose worker died is asked about for ever, and its decision is never told of
-	withUnnamedStale     = false // if the second read fails, a share is given up that the register takes
-	withClaimsThatFailed = false // when the claim of withdrawals fails, shares are claimed
-)
-
 // modelTries is some times as many runs as are needed.
 const modelTries = 10_000
 
@@ -205,7 +198,7 @@ func (m *model) run() {
 // invent draws the world.
 func (m *model) invent() {
 	m.readLag = []time.Duration{0, 3 * time.Second}[m.draw(2)]
-	m.wholeSeconds, m.unnamedStale = m.draw(3) == 2, withUnnamedStale && m.draw(4) == 3
+	m.wholeSeconds, m.unnamedStale = m.draw(3) == 2, m.draw(4) == 3
 	m.oneOf = []int{12, 12, 6}[m.draw(3)]
 	n := 1 + m.draw(2)
 	if m.draw(16) == 15 {
@@ -223,7 +216,7 @@ func (m *model) invent() {
 		p := contact.KnownPersonID(contact.RootPersonnummer, fmt.Sprintf("19121212%04d", i))
 		m.persons = append(m.persons, p)
 		m.store.rows = append(m.store.rows, &modelRow{id: int64(i), person: p, states: map[contact.Channel]plan.State{}})
-		if withUnknownPersons && m.draw(10) == 9 {
+		if m.draw(10) == 9 {
 			continue // the register does not know the person
 		}
 		m.clinicLast[p] = "clinic"

@@ -46,7 +46,7 @@ var (
 func ask[T any](ctx context.Context, w *modelWorker, what string, do func() (T, error)) (T, error) {
 	answers := make(chan modelAnswer[T], 1)
 	var got modelAnswer[T]
-	c := &modelCall{worker: w, what: what, made: time.Now(), again: func() { _, _ = do() }, register: what[0] == 'r' || what[0] == 'w', write: what[0] == 'w', carryOut: func() { got.value, got.err = do() }}
+	c := &modelCall{worker: w, what: what, made: time.Now(), register: what[0] == 'r' || what[0] == 'w', write: what[0] == 'w', carryOut: func() { got.value, got.err = do() }}
 	c.answer = func(err error) {
 		if err != nil {
 			got = modelAnswer[T]{err: err}
@@ -148,7 +148,7 @@ func (m *model) arrive(c *modelCall) {
 	default:
 		m.note("%v %s", c.worker, c.what)
 		if c.write && m.faulty(c) {
-			again.orphan, again.carryOut, again.answer = true, c.again, func(error) {}
+			again.orphan, again.answer = true, func(error) {} // who asked may be told what came of the second one
 			m.calls = append(m.calls, &again)
 		}
 		c.carryOut()
@@ -299,14 +299,10 @@ type modelSide struct{ *modelWorker }
 func (w modelSide) Claim(ctx context.Context, limit int, urgent, shares bool) ([]push.Claim, error) {
 	m, asked := w.model, w.now()
 	if urgent {
-		began := time.Now()
-		claims, err := ask(ctx, w.modelWorker, "claim of withdrawals", func() ([]push.Claim, error) {
+		w.asked = time.Now()
+		return ask(ctx, w.modelWorker, "claim of withdrawals", func() ([]push.Claim, error) {
 			return m.store.claim(w.modelWorker, limit, urgent, shares, asked), nil
 		})
-		if w.asked = began; err != nil && !withClaimsThatFailed {
-			w.asked = time.Time{}
-		}
-		return claims, err
 	}
 	began := w.asked
 	return ask(ctx, w.modelWorker, "claim shares", func() ([]push.Claim, error) {

@@ -169,14 +169,17 @@ func (p *Pusher) round(ctx context.Context) int {
 	}
 	p.readAhead(ctx)
 	asked := p.free()
-	started := p.claim(ctx, asked, true)
+	started, ok := p.claim(ctx, asked, true)
+	if !ok {
+		return 0 // nobody knows whether withdrawals are due
+	}
 	if started > 0 && started == asked {
 		p.ahead.noteBehind(true)
 		return started // more withdrawals may be due: a place that has become free meanwhile is theirs
 	}
 	free := min(p.free(), cap(p.shares)-len(p.shares))
 	if free > 0 && p.cfg.SharesAllowed() && !p.ahead.awaited() {
-		shares := p.claim(ctx, free, false)
+		shares, _ := p.claim(ctx, free, false)
 		p.ahead.noteBehind(shares == free)
 		started += shares
 	}
@@ -231,7 +234,8 @@ func (p *Pusher) hasten(ctx context.Context) bool {
 	return true
 }
 
-func (p *Pusher) claim(ctx context.Context, limit int, urgent bool) int {
+// claim returns how many claims it started; false if it failed.
+func (p *Pusher) claim(ctx context.Context, limit int, urgent bool) (started int, ok bool) {
 	if p.breaker.State() == gobreaker.StateHalfOpen {
 		limit = min(limit, 1-len(p.all)) // one probe, and nobody beside it
 	}
@@ -239,7 +243,7 @@ func (p *Pusher) claim(ctx context.Context, limit int, urgent bool) int {
 		limit = min(limit, MostChanges)
 	}
 	if limit <= 0 {
-		return 0
+		return 0, true
 	}
 	asking, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout) // a silent connection must not stop everything
 	defer cancel()
@@ -248,17 +252,17 @@ func (p *Pusher) claim(ctx context.Context, limit int, urgent bool) int {
 		if ctx.Err() == nil {
 			p.trouble.Warn("claim", "claim failed", err)
 		}
-		return 0
+		return 0, false
 	}
 	p.trouble.Over("claim", "claims again")
 	if p.cfg.Changes != nil && len(claims) > 0 {
 		p.startAll(ctx, claims, urgent)
-		return len(claims)
+		return len(claims), true
 	}
 	for _, c := range claims {
 		p.start(ctx, c, urgent)
 	}
-	return len(claims)
+	return len(claims), true
 }
 
 // startAll is start for claims that share a call.
