@@ -80,7 +80,7 @@ const (
 	chaosAtPortal  = 2  // of them
 	chaosDecisions = 200
 	chaosChoices   = 12
-	chaosPatience  = time.Minute             // far above what it takes
+	chaosPatience  = 2 * time.Minute         // far above what it takes
 	chaosLength    = 1200 * time.Millisecond // of faults and decisions
 )
 
@@ -117,8 +117,8 @@ func (g *chaosGround) run(t *testing.T, seed uint64, broker *chaosBroker) {
 	deadline := time.Now().Add(chaosPatience)
 	eventually(t, "everything is pushed and told", func() bool {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not settled after %v: %d unread, %d due, %d outcomes and %d choices in outboxes", c.what, chaosPatience, c.unread(),
-				c.count(`select count(*) from sync.due`), c.count(`select count(*) from sync.outbox`), c.count(`select count(*) from consent.outbox`))
+			t.Fatalf("%s: not settled after %v: %d unread, %d due, %d to be proved, %d outcomes and %d choices in outboxes", c.what, chaosPatience, c.unread(),
+				c.count(`select count(*) from sync.due`), c.count(`select count(*) from sync.proof`), c.count(`select count(*) from sync.outbox`), c.count(`select count(*) from consent.outbox`))
 		}
 		return c.settled() && c.count(`select count(*) from consent.outbox`) == 0 && allTold(t, store, choices)
 	})

@@ -32,7 +32,7 @@ func (c *chaos) drawFaults() schedule {
 	s := schedule{}
 	add := func(name string, most int, length span, what func(time.Duration) error) {
 		for range random.IntN(most + 1) {
-			s[name] = append(s[name], blow{drawTime(random, 50*time.Millisecond, 600*time.Millisecond), drawTime(random, length[0], length[1]), what})
+			s[name] = append(s[name], blow{drawTime(random, 50*time.Millisecond, 400*time.Millisecond), drawTime(random, length[0], length[1]), what})
 		}
 	}
 	brief, long := span{0, 200 * time.Millisecond}, span{0, chaosLease + 300*time.Millisecond} // some outlive a lease

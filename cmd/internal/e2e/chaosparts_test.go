@@ -60,7 +60,7 @@ type chaos struct {
 // Short, so that a run is, and in the same proportions as the real ones.
 const (
 	chaosLease   = time.Second
-	chaosCall    = 350 * time.Millisecond
+	chaosCall    = 400 * time.Millisecond
 	chaosSession = 6 * time.Second // Apache Kafka takes no less
 )
 

@@ -31,6 +31,9 @@ type scene struct {
 	at  devstack.Endpoints // of what runs now
 	on  string             // what the names of topics begin with
 	log func() string      // what all parts have said so far
+
+	care   *personv4.Client // nil until it is needed
+	careAt string           // its register
 }
 
 // persons are the test persons in any of the states.
@@ -138,13 +141,23 @@ func (s *scene) texts(query string) map[string]bool {
 	return set
 }
 
+// journal is a care system's client. A stack that was started anew is at another address.
+func (s *scene) journal() *personv4.Client {
+	s.t.Helper()
+	if s.care == nil || s.careAt != s.at.Register {
+		client, err := personv4.NewClient(personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
+			BaseURL: s.at.Register, LogicalAddress: "SE165565594230-1000", HTTP: clientOf(s.t, s.dir, "journal")}})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.care, s.careAt = client, s.at.Register
+	}
+	return s.care
+}
+
 func (s *scene) record(p contact.PersonID) *personv4.Record {
 	s.t.Helper()
-	client, err := personv4.NewClient(personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
-		BaseURL: s.at.Register, LogicalAddress: "SE165565594230-1000", HTTP: clientOf(s.t, s.dir, "journal")}})
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	client := s.journal()
 	rec, err := client.Get(s.t.Context(), personv4.ID{Root: p.Root(), Extension: p.RevealExtension()})
 	if err != nil || rec == nil {
 		s.t.Fatalf("no record: %v", err)
