@@ -3,13 +3,16 @@ package kafkatest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,7 +79,7 @@ func startFake(t *testing.T) Broker {
 
 func startApache(t *testing.T, settings string) Broker {
 	t.Helper()
-	dir, ports := t.TempDir(), freePorts(t, 2)
+	dir, ports := t.TempDir(), FreePorts(t, 2)
 	b := Broker{Config: stream.Config{Brokers: []string{fmt.Sprintf("127.0.0.1:%d", ports[0])}, Prefix: prefix()}}
 	var process *os.Process
 	var ended chan struct{}
@@ -140,19 +143,26 @@ func awaitBroker(t *testing.T, c stream.Config, log string, ended <-chan struct{
 	}
 }
 
-// freePorts finds ports that nobody listens on.
-func freePorts(t *testing.T, n int) []int {
+// FreePorts finds ports of 127.0.0.1 that nobody listens on, below those that systems give to outgoing connections: such a one could be
+// taken before the server that is to listen there has started.
+func FreePorts(t testing.TB, n int) []int {
 	t.Helper()
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	var ports []int
+	for range 100 * n {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(20_000+rand.IntN(12_000))))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer l.Close() // all at the end, so that no two are the same
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+		if ports = append(ports, l.Addr().(*net.TCPAddr).Port); len(ports) == n {
+			return ports
+		}
 	}
-	return ports
+	t.Fatal("no port is free")
+	return nil
 }
 
 // NeedsApache skips the test where Apache Kafka is not installed, or fails it if CI=true.

@@ -176,7 +176,8 @@ func (f *Fleet) KillPostgres() {
 // startBroker makes the link first: its address is what the broker tells its clients.
 func (f *Fleet) startBroker() {
 	f.t.Helper()
-	f.kafkaPort, f.controller = freePort(f.t), freePort(f.t)
+	ports := kafkatest.FreePorts(f.t, 2)
+	f.kafkaPort, f.controller = ports[0], ports[1]
 	f.link("kafka", local(f.kafkaPort))
 	data, advertised := filepath.Join(f.Dir, "kafka"), f.Links["kafka"].Address()
 	f.Broker = NewService(f.t, "broker", func() *exec.Cmd {

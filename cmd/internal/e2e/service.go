@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"contactsync/consent/kafkatest"
 )
 
 // Service is a process that is killed and started again. It never outlives the test.
@@ -162,15 +164,9 @@ func (s *Service) Log() string {
 	return string(bytes.ToValidUTF8(text, []byte("?")))
 }
 
-// freePort returns a port of 127.0.0.1 that is free now.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return kafkatest.FreePorts(t, 1)[0]
 }
 
 func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
