@@ -15,6 +15,7 @@ import (
 	"contactsync/cmd/internal/config"
 	"contactsync/cmd/internal/database"
 	"contactsync/cmd/internal/devstack"
+	"contactsync/consent/pgschema"
 	"contactsync/contracts/mockregister"
 	"contactsync/contracts/rivta"
 )
@@ -131,8 +132,8 @@ func (p accessPlace) settings() (config.Access, error) {
 	if err != nil {
 		return c, fmt.Errorf("find PostgreSQL by --data: %w", err)
 	}
-	if c.Postgres, err = pgxpool.ParseConfig(at.Postgres); err != nil {
-		return c, errors.New("the address of PostgreSQL cannot be read") // it holds the password
+	if c.Postgres, err = pgschema.ParseConfig(at.Postgres); err != nil {
+		return c, err
 	}
 	return c, nil
 }

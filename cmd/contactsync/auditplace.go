@@ -56,8 +56,8 @@ func (p auditPlace) find() (c config.Audit, err error) {
 	if err != nil {
 		return c, err
 	}
-	if c.Postgres, err = pgxpool.ParseConfig(address); err != nil {
-		return c, errors.New("the address of PostgreSQL cannot be read") // it holds the password
+	if c.Postgres, err = pgschema.ParseConfig(address); err != nil {
+		return c, err
 	}
 	c.Key, err = devstack.ReadAuditKey(p.data)
 	return c, err

@@ -113,8 +113,8 @@ func devDesk(dir string) (c config.Support, err error) {
 	if err != nil {
 		return c, err
 	}
-	if c.Postgres, err = pgxpool.ParseConfig(address); err != nil {
-		return c, errors.New("the address of PostgreSQL cannot be read") // it holds the password
+	if c.Postgres, err = pgschema.ParseConfig(address); err != nil {
+		return c, err
 	}
 	place := registerPlace{ca: filepath.Join(dir, "tls", "ca.pem"), cert: filepath.Join(dir, "tls", devstack.SupportCertificate+".pem"),
 		key: filepath.Join(dir, "tls", devstack.SupportCertificate+"-key.pem")}

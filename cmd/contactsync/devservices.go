@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"strings"
 	"time"
 
@@ -97,7 +96,12 @@ func (s *devServices) close() {
 }
 
 func (s *devServices) connect(ctx context.Context, url string) (*pgxpool.Pool, error) {
-	pool, err := pgxpool.New(ctx, url+"&pool_max_conns="+strconv.Itoa(config.PoolSize))
+	c, err := pgschema.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	c.MaxConns = config.PoolSize
+	pool, err := pgxpool.NewWithConfig(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}

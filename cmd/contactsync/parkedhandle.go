@@ -189,8 +189,8 @@ func devParked(dir string) (c config.Parked, err error) {
 	if err != nil {
 		return c, err
 	}
-	if c.Postgres, err = pgxpool.ParseConfig(address); err != nil {
-		return c, errors.New("the address of PostgreSQL cannot be read") // it holds the password
+	if c.Postgres, err = pgschema.ParseConfig(address); err != nil {
+		return c, err
 	}
 	c.Source, c.Pepper = "urn:hsaid:"+devstack.WorkerHSAID, []byte(event.DevelopmentPepper)
 	c.AuditKey, err = devstack.ReadAuditKey(dir)

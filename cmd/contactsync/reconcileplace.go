@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -111,8 +110,8 @@ func devReconcile(dir string) (c config.Reconcile, err error) {
 	if err != nil {
 		return c, err
 	}
-	if c.Postgres, err = pgxpool.ParseConfig(address); err != nil {
-		return c, errors.New("the address of PostgreSQL cannot be read") // it holds the password
+	if c.Postgres, err = pgschema.ParseConfig(address); err != nil {
+		return c, err
 	}
 	place := registerPlace{ca: filepath.Join(dir, "tls", "ca.pem"), cert: filepath.Join(dir, "tls", devstack.WorkerCertificate+".pem"),
 		key: filepath.Join(dir, "tls", devstack.WorkerCertificate+"-key.pem")}

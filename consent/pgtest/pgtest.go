@@ -24,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"contactsync/consent/pgcluster"
+	"contactsync/consent/pgschema"
 )
 
 // poolSize connections a test get it far; a hundred are all a cluster has.
@@ -167,7 +168,7 @@ func execute(ctx context.Context, cluster *pgcluster.Cluster, statement string) 
 }
 
 func open(ctx context.Context, cluster *pgcluster.Cluster, database string) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(cluster.URL())
+	config, err := pgschema.ParseConfig(cluster.URL())
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,11 @@ func (f *finish) lock(ctx context.Context, ended []push.Ended) error {
 	if err := f.holdLeases(ctx, ended); err != nil {
 		return err
 	}
-	missing := slices.DeleteFunc(keys, func(k key) bool { return slices.ContainsFunc(rows, func(r row) bool { return r.key() == k }) })
+	there := make(map[key]bool, len(rows))
+	for _, r := range rows {
+		there[r.key()] = true
+	}
+	missing := slices.DeleteFunc(keys, func(k key) bool { return there[k] })
 	if len(missing) > 0 {
 		later, err := rowsThere(ctx, f.tx, missing, "")
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,7 +23,8 @@ const (
 	lookups      = 400 // by two callers at once, which is the rate, and by one, whose calls are timed
 	readRate     = 500 // a second
 	pacedFor     = 20 * time.Second
-	drawnPersons = 200_000 // among whom the calls choose
+	warmFor      = 5 * time.Second // of reads before those that are timed
+	drawnPersons = 200_000         // among whom the calls choose
 )
 
 // registered is the register of so many persons, all of whom have shared both details, and those who call it.
@@ -42,7 +44,10 @@ func registerLoad(ctx context.Context, r *rig, sc scenario) (_ figures, err erro
 		return nil, err
 	}
 	f := figures{persons: float64(sc.decisions)}
-	if f[readP50], f[readP99], err = paced(ctx, readRate, s.readOnce); err != nil { // before what fills the disk's queue
+	if _, _, err = paced(ctx, readRate, warmFor, s.readOnce); err != nil {
+		return nil, err
+	}
+	if f[readP50], f[readP99], err = paced(ctx, readRate, pacedFor, s.readOnce); err != nil { // before what fills the disk's queue
 		return nil, err
 	}
 	if f[lookupPerS], _, _, err = s.lookUp(ctx, 2); err != nil {
@@ -69,6 +74,7 @@ func (s *registered) prepare(ctx context.Context, stored int) error {
 	if err := s.execute(ctx, "checkpoint"); err != nil {
 		return err
 	}
+	syscall.Sync() // the register of a country is not filled just before it is read
 	if err := s.draw(ctx, stored); err != nil {
 		return err
 	}
@@ -152,8 +158,8 @@ func (s *registered) lookUp(ctx context.Context, callers int) (personsPerS, p50,
 }
 
 // paced calls at a steady rate, whether or not the calls before are done. The time of each runs from when it was due.
-func paced(ctx context.Context, rate int, call func(context.Context) error) (p50, p99 float64, err error) {
-	took := make([]time.Duration, rate*int(pacedFor/time.Second))
+func paced(ctx context.Context, rate int, length time.Duration, call func(context.Context) error) (p50, p99 float64, err error) {
+	took := make([]time.Duration, rate*int(length/time.Second))
 	faults := make([]error, len(took))
 	var calling sync.WaitGroup
 	began := time.Now()

@@ -20,6 +20,7 @@ import (
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
+	"contactsync/consent/pgschema"
 	"contactsync/consent/stream"
 	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/mockregister"
@@ -121,7 +122,7 @@ func (s *stage) newDatabase(ctx context.Context) error {
 }
 
 func (s *stage) connect(ctx context.Context, connections int32) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(s.postgres.URL())
+	config, err := pgschema.ParseConfig(s.postgres.URL())
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}

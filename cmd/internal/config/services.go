@@ -11,6 +11,7 @@ import (
 
 	"contactsync/consent/audit"
 	"contactsync/consent/contact"
+	"contactsync/consent/pgschema"
 	"contactsync/consent/portal"
 	"contactsync/consent/stream"
 	"contactsync/contracts"
@@ -49,7 +50,7 @@ func readPostgres(r *Reader, role string) *pgxpool.Config {
 		r.values[v.Name] = "(with a password)"
 		return nil
 	}
-	c, err := pgxpool.ParseConfig(u.String())
+	c, err := pgschema.ParseConfig(u.String())
 	if err != nil {
 		r.Faultf(v, "is no address of PostgreSQL")
 		return nil
