@@ -24,7 +24,6 @@ type modelCall struct {
 	register bool // goes to the register
 	write    bool
 	carryOut func()
-	again    func()      // carries it out once more; nobody is told
 	answer   func(error) // nil: what came of it
 	done     bool        // carried out, and not answered yet
 	orphan   bool
