@@ -90,10 +90,28 @@ func TestReadmeLinks(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Dir(readme)
 	for _, link := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(read(t, folder, filepath.Base(readme)), -1) {
-		if _, err := os.Stat(filepath.Join(folder, link[1])); err != nil && !strings.Contains(link[1], "://") {
+		file, section, _ := strings.Cut(link[1], "#")
+		if strings.Contains(file, "://") {
+			continue
+		}
+		if file == "" {
+			file = filepath.Base(readme)
+		}
+		if _, err := os.Stat(filepath.Join(folder, file)); err != nil {
 			t.Error(err)
+		} else if section != "" && !slices.Contains(sectionsOf(read(t, folder, file)), section) {
+			t.Errorf("%s has no section %q", file, section)
 		}
 	}
+}
+
+// sectionsOf are the anchors of a text's headings, as GitHub makes them.
+func sectionsOf(text string) (sections []string) {
+	unwanted := regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+	for _, heading := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+		sections = append(sections, strings.ReplaceAll(unwanted.ReplaceAllString(strings.ToLower(heading[1]), ""), " ", "-"))
+	}
+	return sections
 }
 
 func TestStepsInAText(t *testing.T) {
