@@ -8,8 +8,8 @@ package plan
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,7 +21,7 @@ import (
 type Mark string
 
 func mark(kind Kind, revision int64, source, eventID string) Mark {
-	return Mark(fmt.Sprintf("%d %d %s %s", kind, revision, source, eventID))
+	return Mark(strconv.Itoa(int(kind)) + " " + strconv.FormatInt(revision, 10) + " " + source + " " + eventID)
 }
 
 // Share is a Yes: the person lets the register have a value.

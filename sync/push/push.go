@@ -24,7 +24,7 @@ type Store interface {
 	Claim(ctx context.Context, limit int, urgent, shares bool) ([]Claim, error)
 	// Waiting names up to limit persons of one number whom nobody works on, those first whose turn comes first.
 	Waiting(ctx context.Context, limit int) ([]contact.PersonID, error)
-	// Finish records what came of claims in one transaction, but not of those whose lease has gone to another: these it returns.
+	// Finish records what came of claims, each whole or not at all, but not of those whose lease has gone to another: these it returns.
 	Finish(ctx context.Context, ended []Ended) (lost []Claim, err error)
 	// Hasten makes everybody due who waits only because an attempt failed.
 	Hasten(ctx context.Context) error
@@ -58,6 +58,7 @@ type Claim struct {
 	Linked   []Linked // the records of the person's other numbers
 	// AskFirst tells that a share waits for the register's word on who the person is; then no share is among the targets.
 	AskFirst bool
+	Seen     any // the store's own: what it knew when it made the claim
 }
 
 // Linked is the record of another number of a claimed person. The lease holds for it too.

@@ -110,6 +110,9 @@ func (r row) state() (plan.State, error) {
 }
 
 func (r row) rare(s *plan.State) error {
+	if string(r.Scoped) == "{}" && string(r.Waiting) == "[]" {
+		return nil
+	}
 	var scoped map[string]scopedJSON
 	if err := json.Unmarshal(r.Scoped, &scoped); err != nil {
 		return fmt.Errorf("read scoped withdrawals of person %d: %w", r.PersonID, err)
@@ -149,19 +152,30 @@ func rowOf(k key, s plan.State) (row, error) {
 		r.WithdrawalRevision, r.WithdrawalEvent, r.WithdrawalSource = &w.Revision, &w.EventID, &w.Source
 		r.WithdrawalUnder = underText(w.Under)
 	}
-	scoped := map[string]scopedJSON{}
-	for source, w := range s.Scoped {
-		scoped[source] = scopedJSON{w.Revision, w.EventID, underText(w.Under)}
+	err := r.keepRare(s)
+	return r, err
+}
+
+func (r *row) keepRare(s plan.State) (err error) {
+	r.Scoped, r.Waiting = []byte("{}"), []byte("[]")
+	if len(s.Scoped) > 0 {
+		scoped := map[string]scopedJSON{}
+		for source, w := range s.Scoped {
+			scoped[source] = scopedJSON{w.Revision, w.EventID, underText(w.Under)}
+		}
+		if r.Scoped, err = json.Marshal(scoped); err != nil {
+			return err
+		}
 	}
-	waiting := make([]waitingJSON, len(s.Waiting))
-	for i, w := range s.Waiting {
-		waiting[i] = waitingJSON{w.Revision, w.EventID, w.Source, w.Value.Reveal(), w.Notify, w.DecidedAt,
-			w.Guardian.Root(), w.Guardian.RevealExtension(), underText(w.Under)}
+	if len(s.Waiting) > 0 {
+		waiting := make([]waitingJSON, len(s.Waiting))
+		for i, w := range s.Waiting {
+			waiting[i] = waitingJSON{w.Revision, w.EventID, w.Source, w.Value.Reveal(), w.Notify, w.DecidedAt,
+				w.Guardian.Root(), w.Guardian.RevealExtension(), underText(w.Under)}
+		}
+		r.Waiting, err = json.Marshal(waiting)
 	}
-	var err1, err2 error
-	r.Scoped, err1 = json.Marshal(scoped)
-	r.Waiting, err2 = json.Marshal(waiting)
-	return r, cmp.Or(err1, err2)
+	return err
 }
 
 func text(s *string) string {
@@ -247,28 +261,66 @@ func save(ctx context.Context, tx pgx.Tx, changed map[key]plan.State) error {
 	if len(changed) == 0 {
 		return nil
 	}
-	rows := make([]row, 0, len(changed))
-	for _, k := range sortedKeys(changed) {
-		r, err := rowOf(k, changed[k])
-		if err != nil {
-			return fmt.Errorf("store state of person %d: %w", k.person, err)
-		}
-		rows = append(rows, r)
+	rows, err := columnsOf(changed)
+	if err != nil {
+		return err
 	}
-	_, err := tx.Exec(ctx, `
+	_, err = tx.Exec(ctx, `
 		update sync.channel x set share_revision = n.share_revision, share_event = n.share_event, share_source = n.share_source,
 			share_value = n.share_value, share_notify = n.share_notify, share_decided_at = n.share_decided_at,
 			withdrawal_revision = n.withdrawal_revision, withdrawal_event = n.withdrawal_event, withdrawal_source = n.withdrawal_source,
 			scoped = n.scoped::jsonb, waiting = n.waiting::jsonb, registered_revision = n.registered_revision,
 			registered_source = n.registered_source, settled = n.settled, blocked = n.blocked, parked = n.parked,
 			share_under = n.share_under, withdrawal_under = n.withdrawal_under, changed_at = now()
-		from unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::timestamptz[],
-				$9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[],
-				$19::text[], $20::text[])
-			as n (person_id, channel, share_revision, share_event, share_source, share_value, share_notify, share_decided_at,
-				withdrawal_revision, withdrawal_event, withdrawal_source, scoped, waiting, registered_revision, registered_source,
-				settled, blocked, parked, share_under, withdrawal_under)
-		where x.person_id = n.person_id and x.channel = n.channel`,
+		from `+given+` where x.person_id = n.person_id and x.channel = n.channel`, rows...)
+	if err != nil {
+		return fmt.Errorf("store channel rows: %w", err)
+	}
+	return nil
+}
+
+// insertRows makes rows that nobody else can make.
+func insertRows(ctx context.Context, tx pgx.Tx, fresh map[key]plan.State) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	rows, err := columnsOf(fresh)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `
+		insert into sync.channel (person_id, channel, share_revision, share_event, share_source, share_value, share_notify, share_decided_at,
+			withdrawal_revision, withdrawal_event, withdrawal_source, scoped, waiting, registered_revision, registered_source, settled, blocked, parked,
+			share_under, withdrawal_under, changed_at)
+		select person_id, channel, share_revision, share_event, share_source, share_value, share_notify, share_decided_at,
+			withdrawal_revision, withdrawal_event, withdrawal_source, scoped::jsonb, waiting::jsonb, registered_revision, registered_source, settled,
+			blocked, parked, share_under, withdrawal_under, now()
+		from `+given, rows...)
+	if err != nil {
+		return fmt.Errorf("make channel rows: %w", err)
+	}
+	return nil
+}
+
+// given are rows as columnsOf gives them.
+const given = `unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::timestamptz[],
+		$9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[],
+		$19::text[], $20::text[])
+	as n (person_id, channel, share_revision, share_event, share_source, share_value, share_notify, share_decided_at,
+		withdrawal_revision, withdrawal_event, withdrawal_source, scoped, waiting, registered_revision, registered_source,
+		settled, blocked, parked, share_under, withdrawal_under)`
+
+// columnsOf are the rows of states in the order of their keys, column by column.
+func columnsOf(states map[key]plan.State) ([]any, error) {
+	rows := make([]row, 0, len(states))
+	for _, k := range sortedKeys(states) {
+		r, err := rowOf(k, states[k])
+		if err != nil {
+			return nil, fmt.Errorf("store state of person %d: %w", k.person, err)
+		}
+		rows = append(rows, r)
+	}
+	return []any{
 		column(rows, func(r row) int64 { return r.PersonID }), column(rows, func(r row) string { return r.Channel }),
 		column(rows, func(r row) *int64 { return r.ShareRevision }), column(rows, func(r row) *string { return r.ShareEvent }),
 		column(rows, func(r row) *string { return r.ShareSource }), column(rows, func(r row) *string { return r.ShareValue }),
@@ -278,11 +330,8 @@ func save(ctx context.Context, tx pgx.Tx, changed map[key]plan.State) error {
 		column(rows, func(r row) string { return string(r.Waiting) }), column(rows, func(r row) int64 { return r.RegisteredRevision }),
 		column(rows, func(r row) string { return r.RegisteredSource }), column(rows, func(r row) string { return r.Settled }),
 		column(rows, func(r row) string { return r.Blocked }), column(rows, func(r row) string { return r.Parked }),
-		column(rows, func(r row) string { return r.ShareUnder }), column(rows, func(r row) string { return r.WithdrawalUnder }))
-	if err != nil {
-		return fmt.Errorf("store channel rows: %w", err)
-	}
-	return nil
+		column(rows, func(r row) string { return r.ShareUnder }), column(rows, func(r row) string { return r.WithdrawalUnder }),
+	}, nil
 }
 
 // column is one field of all rows.

@@ -70,7 +70,7 @@ const leaseSQL = `
 		select person_id, lease is not null as taken_over from sync.due
 		where urgent = $1 and (due_at <= now() or due_at > now() + interval '20 minutes') and ($1 or ` + gateSQL + `)
 		order by least(attempts, 8), due_at limit $2 for update skip locked)
-	update sync.due d set lease = nextval('sync.lease'), due_at = now() + $3
+	update sync.due d set lease = nextval('sync.lease'), due_at = now() + $3, more = false
 	from picked join sync.person p using (person_id) where d.person_id = p.person_id
 	returning p.person_id, p.root, p.extension, d.lease, d.attempts, p.unsure or picked.taken_over, p.written_version,
 		coalesce(extract(epoch from now() - p.written_at), 0)::float8, picked.taken_over,
@@ -138,23 +138,37 @@ func addTargets(ctx context.Context, tx pgx.Tx, claims []leased, shares bool) er
 	for i, c := range claims {
 		ids[i] = c.ID
 	}
-	rows, err := tx.Query(ctx, `select `+columns+` from sync.channel where person_id = any ($1)`, ids)
+	rows, err := tx.Query(ctx, `select `+columns+`, xmin from sync.channel where person_id = any ($1)`, ids)
 	if err != nil {
 		return err
 	}
-	known, err := states(rows)
+	read, err := pgx.CollectRows(rows, pgx.RowToStructByPos[versionedRow])
 	if err != nil {
-		return err
+		return fmt.Errorf("read channel rows: %w", err)
+	}
+	known := make(map[key]seenRow, len(read))
+	for _, r := range read {
+		state, err := r.state()
+		if err != nil {
+			return err
+		}
+		known[r.key()] = seenRow{contact.Channel(r.Channel), r.Version, state}
 	}
 	for i := range claims {
 		c := &claims[i]
+		seen := make(seen, 0, len(contact.Channels))
 		for _, channel := range contact.Channels {
-			state := known[key{c.ID, channel}]
+			row, there := known[key{c.ID, channel}]
+			state := row.state
+			if there {
+				seen = append(seen, row)
+			}
 			withdrawn := state.Want().Kind == plan.Withdrawn
 			if state.Due() && (shares && !c.AskFirst || withdrawn) || c.unsure() && withdrawn {
 				c.Targets = append(c.Targets, plan.Target{Channel: channel, Want: state.Want()})
 			}
 		}
+		c.Seen = seen
 	}
 	return nil
 }

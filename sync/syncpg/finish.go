@@ -2,6 +2,7 @@ package syncpg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -17,6 +18,22 @@ import (
 // Finish implements push.Store: what the register showed, outcomes, audit and places in the queue, all or nothing. A claim whose lease
 // ran out and went to another worker is left out and returned: nothing of it is recorded, and the other one finds out by itself.
 func (s *Store) Finish(ctx context.Context, ended []push.Ended) (lost []push.Claim, err error) {
+	plain, rest := plainOf(ended)
+	if len(plain) > 0 {
+		if err = s.finishPlain(ctx, plain); errors.Is(err, errChanged) {
+			rest, err = ended, nil
+		}
+	}
+	if err == nil && len(rest) > 0 {
+		lost, err = s.finishAny(ctx, rest)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("record %d results: %w", len(ended), err)
+	}
+	return lost, nil
+}
+
+func (s *Store) finishAny(ctx context.Context, ended []push.Ended) (lost []push.Claim, err error) {
 	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		f := &finish{Store: s, tx: tx, changed: map[key]plan.State{}}
 		if err := f.lock(ctx, ended); err != nil {
@@ -31,10 +48,7 @@ func (s *Store) Finish(ctx context.Context, ended []push.Ended) (lost []push.Cla
 		}
 		return f.run(ctx)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("record %d results: %w", len(ended), err)
-	}
-	return lost, nil
+	return lost, err
 }
 
 // finish is one transaction that records what came of claims.
@@ -113,19 +127,24 @@ func (f *finish) run(ctx context.Context) error {
 		return err
 	}
 	var batch pgx.Batch
-	f.persons(&batch)
 	f.queue(&batch)
-	f.toProve(&batch)
+	if err := f.record(ctx, &batch); err != nil {
+		return err
+	}
+	return f.askWho(ctx)
+}
+
+// record tells of what was settled, beside what is in the batch.
+func (f *finish) record(ctx context.Context, batch *pgx.Batch) error {
+	f.persons(batch)
+	f.toProve(batch)
 	var entries []entry
 	for _, one := range f.all {
 		entries = append(entries, one.audited()...)
 	}
-	f.queueEntries(&batch, entries...)
-	if err := f.tx.SendBatch(ctx, &batch).Close(); err != nil {
+	f.queueEntries(batch, entries...)
+	if err := f.tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("record results: %w", err)
-	}
-	if err := f.askWho(ctx); err != nil {
-		return err
 	}
 	return f.publish(ctx, f.tx, f.outcomes, nil)
 }

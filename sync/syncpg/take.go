@@ -1,6 +1,7 @@
 package syncpg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,8 +56,10 @@ type taking struct {
 	batch    intake.Batch
 	from     int64 // records below this offset were taken before
 	persons  map[contact.PersonID]numbered
+	made     map[int64]bool // persons who are new
 	states   map[key]plan.State
-	seen     []bool // by entry: refused before, and told of then
+	fresh    map[key]plan.State // of rows that are not there yet
+	seen     []bool             // by entry: refused before, and told of then
 	changed  map[key]plan.State
 	outcomes []said
 	others   []message
@@ -81,7 +84,7 @@ func (t *taking) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := save(ctx, t.tx, t.changed); err != nil {
+	if err := t.save(ctx); err != nil {
 		return err
 	}
 	if err := t.due(ctx); err != nil {
@@ -92,22 +95,25 @@ func (t *taking) run(ctx context.Context) error {
 
 // number finds or makes the persons of the batch.
 func (t *taking) number(ctx context.Context) error {
-	var roots, extensions []string
-	known := map[contact.PersonID]bool{}
+	t.persons, t.made = map[contact.PersonID]numbered{}, map[int64]bool{}
+	unknown := map[contact.PersonID]bool{}
 	for _, e := range t.batch.Entries {
-		if p := e.Decision.Person; !p.IsZero() && !known[p] {
-			known[p] = true
-			roots, extensions = append(roots, p.Root()), append(extensions, p.RevealExtension())
+		if p := e.Decision.Person; !p.IsZero() {
+			unknown[p] = true
 		}
 	}
-	_, err := t.tx.Exec(ctx, `
-		insert into sync.person (root, extension)
-		select r, e from unnest($1::text[], $2::text[]) as p (r, e)
-		where not exists (select from sync.person where root = r and extension = e)
-		order by 1, 2 on conflict (root, extension) do nothing`, roots, extensions)
-	if err != nil {
-		return fmt.Errorf("make persons: %w", err)
+	if err := t.find(ctx, unknown); err != nil || len(unknown) == 0 {
+		return err
 	}
+	if err := t.create(ctx, unknown); err != nil || len(unknown) == 0 {
+		return err
+	}
+	return t.find(ctx, unknown) // another worker has made them meanwhile
+}
+
+// find numbers those who are there, and leaves the others.
+func (t *taking) find(ctx context.Context, unknown map[contact.PersonID]bool) error {
+	roots, extensions := identities(unknown)
 	rows, err := t.tx.Query(ctx, `
 		select k.person_id, k.root, k.extension, p.root, p.extension
 		from unnest($1::text[], $2::text[]) as d (r, e) join sync.person p on p.root = r and p.extension = e
@@ -116,26 +122,83 @@ func (t *taking) number(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("number persons: %w", err)
 	}
-	t.persons = make(map[contact.PersonID]numbered, len(roots))
 	var id int64
 	var keptRoot, kept, root, extension string
 	_, err = pgx.ForEachRow(rows, []any{&id, &keptRoot, &kept, &root, &extension}, func() error {
-		t.persons[contact.KnownPersonID(root, extension)] = numbered{id, contact.KnownPersonID(keptRoot, kept)}
+		p := contact.KnownPersonID(root, extension)
+		t.persons[p] = numbered{id, contact.KnownPersonID(keptRoot, kept)}
+		delete(unknown, p)
 		return nil
 	})
 	return err
 }
 
-// lock takes the rows of every decision whose person and channel are known, refused ones too: their outcomes get a sequence.
+// create numbers those who are not there, and leaves whom another worker makes.
+func (t *taking) create(ctx context.Context, unknown map[contact.PersonID]bool) error {
+	roots, extensions := identities(unknown)
+	rows, err := t.tx.Query(ctx, `
+		insert into sync.person (root, extension) select * from unnest($1::text[], $2::text[])
+		on conflict (root, extension) do nothing returning person_id, root, extension`, roots, extensions)
+	if err != nil {
+		return fmt.Errorf("make persons: %w", err)
+	}
+	var id int64
+	var root, extension string
+	_, err = pgx.ForEachRow(rows, []any{&id, &root, &extension}, func() error {
+		p := contact.KnownPersonID(root, extension)
+		t.persons[p] = numbered{id, p}
+		t.made[id] = true
+		delete(unknown, p)
+		return nil
+	})
+	return err
+}
+
+// identities come in an order that is the same for every worker.
+func identities(persons map[contact.PersonID]bool) (roots, extensions []string) {
+	sorted := slices.SortedFunc(maps.Keys(persons), func(a, b contact.PersonID) int {
+		return cmp.Or(cmp.Compare(a.Root(), b.Root()), cmp.Compare(a.RevealExtension(), b.RevealExtension()))
+	})
+	for _, p := range sorted {
+		roots, extensions = append(roots, p.Root()), append(extensions, p.RevealExtension())
+	}
+	return roots, extensions
+}
+
+// lock takes the rows of every decision whose person and channel are known, refused ones too: their outcomes get a sequence. Of persons
+// whom this transaction has made nobody else knows: their rows are made in the end, as they are then.
 func (t *taking) lock(ctx context.Context) (err error) {
 	wanted := map[key]plan.State{}
+	t.fresh = map[key]plan.State{}
 	for _, e := range t.batch.Entries {
-		if k, ok := t.key(e); ok {
+		if k, ok := t.key(e); !ok {
+			continue
+		} else if t.made[k.person] {
+			t.fresh[k] = plan.State{}
+		} else {
 			wanted[k] = plan.State{}
 		}
 	}
-	t.states, err = lockRows(ctx, t.tx, sortedKeys(wanted))
+	t.states = map[key]plan.State{}
+	if len(wanted) > 0 {
+		t.states, err = lockRows(ctx, t.tx, sortedKeys(wanted))
+	}
 	return err
+}
+
+func (t *taking) save(ctx context.Context) error {
+	there := map[key]plan.State{}
+	for k, state := range t.changed {
+		if _, fresh := t.fresh[k]; fresh {
+			t.fresh[k] = state
+		} else {
+			there[k] = state
+		}
+	}
+	if err := insertRows(ctx, t.tx, t.fresh); err != nil {
+		return err
+	}
+	return save(ctx, t.tx, there)
 }
 
 func (t *taking) key(e intake.Entry) (key, bool) {

@@ -1,0 +1,133 @@
+package syncpg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"contactsync/consent/contact"
+	"contactsync/sync/plan"
+	"contactsync/sync/push"
+)
+
+// seen are the rows of a claimed person as they were.
+type seen []seenRow
+
+type seenRow struct {
+	channel contact.Channel
+	version uint32
+	state   plan.State
+}
+
+// versionedRow is a row and the transaction that wrote it so: xmin, which every change of a row changes.
+type versionedRow struct {
+	row
+	Version uint32
+}
+
+// errChanged says that something was decided about a person since the claim, or that the lease is gone.
+var errChanged = errors.New("changed since the claim")
+
+// plainOf divides results: of plain ones everything that was due is settled, so that, if nothing has been decided since, nothing is left
+// to do.
+func plainOf(ended []push.Ended) (plain, rest []push.Ended) {
+	for _, e := range ended {
+		if isPlain(e) {
+			plain = append(plain, e)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	return plain, rest
+}
+
+func isPlain(e push.Ended) bool {
+	rows, _ := e.Claim.Seen.(seen)
+	r := e.Result
+	if len(r.Settled) == 0 || len(r.Parked) > 0 || len(r.Linked) > 0 || r.Unsure {
+		return false
+	}
+	for _, row := range rows {
+		if row.state.Due() && !slices.ContainsFunc(r.Settled, func(s push.Settled) bool { return s.Target.Channel == row.channel }) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(r.Settled, func(s push.Settled) bool {
+		at := slices.IndexFunc(rows, func(row seenRow) bool { return row.channel == s.Target.Channel })
+		return at < 0 || rows[at].state.Want().Mark() != s.Target.Want.Mark()
+	})
+}
+
+// finishPlain records plain results without reading the rows again: they are written if they are as they were seen. It records all of
+// them or returns errChanged.
+func (s *Store) finishPlain(ctx context.Context, ended []push.Ended) error {
+	return pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+		f := &finish{Store: s, tx: tx, changed: map[key]plan.State{}, states: map[key]plan.State{}}
+		versions := map[key]uint32{}
+		for _, e := range ended {
+			rows, _ := e.Claim.Seen.(seen)
+			for _, row := range rows {
+				k := key{e.Claim.ID, row.channel}
+				f.states[k], versions[k] = row.state, row.version
+			}
+			f.all = append(f.all, &finishing{finish: f, claim: e.Claim, result: e.Result})
+		}
+		for _, one := range f.all {
+			one.settle()
+		}
+		if err := f.saveSettled(ctx, versions); err != nil {
+			return err
+		}
+		if err := f.leave(ctx); err != nil {
+			return err
+		}
+		return f.record(ctx, &pgx.Batch{})
+	})
+}
+
+// saveSettled writes what State.Settle changes where the want is what it was. The rows are locked in the order of their keys, as the one
+// plan for this finds them one by one (pgschema.ParseConfig).
+func (f *finish) saveSettled(ctx context.Context, seen map[key]uint32) error {
+	keys := sortedKeys(f.changed)
+	persons, channels := split(keys)
+	versions, revisions := make([]uint32, len(keys)), make([]int64, len(keys))
+	sources, settled := make([]string, len(keys)), make([]string, len(keys))
+	for i, k := range keys {
+		state := f.changed[k]
+		versions[i], revisions[i], sources[i], settled[i] = seen[k], state.Registered.Revision, state.Registered.Source, string(state.Settled)
+	}
+	done, err := f.tx.Exec(ctx, `
+		update sync.channel c set settled = m, registered_revision = r, registered_source = s, parked = '', changed_at = now()
+		from unnest($1::bigint[], $2::text[], $3::xid[], $4::bigint[], $5::text[], $6::text[]) as n (p, h, x, r, s, m)
+		where c.person_id = p and c.channel = h and c.xmin = x`, persons, channels, versions, revisions, sources, settled)
+	if err != nil {
+		return fmt.Errorf("store what is settled: %w", err)
+	}
+	if done.RowsAffected() != int64(len(keys)) {
+		return errChanged
+	}
+	return nil
+}
+
+// leave takes the persons out of the queue, if they are still ours and nothing more is due.
+func (f *finish) leave(ctx context.Context) error {
+	ids, tokens := make([]int64, len(f.all)), make([]int64, len(f.all))
+	for i, one := range f.all {
+		ids[i], tokens[i] = one.claim.ID, one.claim.Token
+	}
+	rows, err := f.tx.Query(ctx, `
+		delete from sync.due d using unnest($1::bigint[], $2::bigint[]) as n (p, t) where d.person_id = p and d.lease = t and not d.more
+		returning now()`, ids, tokens)
+	if err != nil {
+		return fmt.Errorf("leave the queue: %w", err)
+	}
+	left := 0
+	_, err = pgx.ForEachRow(rows, []any{&f.at}, func() error { left++; return nil })
+	if err == nil && left != len(f.all) {
+		err = errChanged
+	}
+	return err
+}
