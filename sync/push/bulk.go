@@ -47,14 +47,20 @@ func (p *Pusher) bulk(ctx context.Context, claims []Claim, free func()) {
 	calling, cancel := context.WithDeadline(ctx, claims[0].Expires)
 	attempts := p.change(calling, claims)
 	cancel()
-	var ending sync.WaitGroup
-	for _, a := range attempts {
-		ending.Go(func() { p.end(ctx, a) })
+	for range claims {
+		p.ended <- struct{}{}
 	}
-	ending.Wait()
 	for range claims { // together, so that the next claim finds room for as many
 		free()
 	}
+	var ending sync.WaitGroup
+	for _, a := range attempts {
+		ending.Go(func() {
+			p.end(ctx, a)
+			<-p.ended
+		})
+	}
+	ending.Wait()
 }
 
 // change makes the call. Who comes back with targets is to be attempted by itself.

@@ -57,18 +57,18 @@ func TestResultsAreRecordedTogether(t *testing.T) {
 		poison           int64
 		recorded, groups int // groups at most
 	}{
-		"all can be": {-1, 30, 4},
-		"one cannot": {7, 29, 34},
+		"all can be": {-1, 16, 4},
+		"one cannot": {7, 15, 20},
 	} {
 		t.Run(about, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				store := &slow{poison: tt.poison}
-				for id := range int64(30) {
+				for id := range int64(16) {
 					store.left = append(store.left, id)
 				}
 				p, err := push.New(push.Config{Store: store, Register: &scripted{}, Log: slog.New(slog.DiscardHandler),
-					SharesAllowed: func() bool { return true }, Concurrency: 30, CallTimeout: time.Minute})
+					SharesAllowed: func() bool { return true }, Concurrency: 16, CallTimeout: time.Minute})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -194,7 +194,8 @@ func TestCrowdThatFailsDoesNotHoldUpAFreshWithdrawal(t *testing.T) {
 }
 
 // The register answers reads and takes no writes for half an hour. Withdrawals that were tried in vain come before the shares that
-// are made after its return, also if a worker was started meanwhile, and the log says what was wrong.
+// are made after its return, but for those under way at the first success, also if a worker was started meanwhile. The log says what
+// was wrong.
 func TestWithdrawalsComeFirstAfterWritesWereRefused(t *testing.T) {
 	t.Parallel()
 	for _, waiting := range []int{1, 3, 200} {
@@ -218,7 +219,7 @@ func TestWithdrawalsComeFirstAfterWritesWereRefused(t *testing.T) {
 					q.add("share", 100, false)
 					q.pushes(t, register, 5*time.Minute, log)
 				} else {
-					p, err := push.New(push.Config{Store: q, Register: register, Log: log, SharesAllowed: func() bool { return true }})
+					p, err := push.New(push.Config{Store: q, Register: register, Log: log, SharesAllowed: func() bool { return true }, Concurrency: 16})
 					if err != nil {
 						t.Fatal(err)
 					}

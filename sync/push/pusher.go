@@ -30,7 +30,7 @@ type Config struct {
 	SharesAllowed func() bool
 	// Removed is called when a removal is durable, and may be looked for; nil: nobody looks. It must not block.
 	Removed func()
-	// Concurrency is how many persons are worked on at once (16), or fewer while the register cannot bear it. A quarter of the places is
+	// Concurrency is how many persons are worked on at once (64), or fewer while the register cannot bear it. A quarter of the places is
 	// kept for withdrawals.
 	Concurrency int
 	// CallTimeout bounds one register call with its retries (4 s). It must lie well inside the store's lease.
@@ -45,8 +45,14 @@ type Config struct {
 	Poll          time.Duration // how often to look for persons that have become due (500 ms)
 }
 
-// CallTimeout is that of a Config without one.
-const CallTimeout = 4 * time.Second
+// What a Config has that says nothing else.
+const (
+	CallTimeout = 4 * time.Second
+	Concurrency = 64
+)
+
+// firstPlaces is with how many persons at once a pusher begins: it knows nothing yet of what the register bears.
+const firstPlaces = 16
 
 func (c Config) withDefaults() (Config, error) {
 	if c.Store == nil || c.Register == nil || c.Log == nil || c.SharesAllowed == nil {
@@ -62,7 +68,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.RegisterNow = c.Now
 	}
 	if c.Concurrency == 0 {
-		c.Concurrency = 16
+		c.Concurrency = Concurrency
 	}
 	c.CallTimeout = orDefault(c.CallTimeout, CallTimeout)
 	c.MaxBackoff = orDefault(c.MaxBackoff, 5*time.Minute)
@@ -90,6 +96,7 @@ type Pusher struct {
 	all      chan struct{} // places taken
 	shares   chan struct{} // places taken by persons with shares only
 	alone    chan struct{} // places taken by those whom a bulk has not brought to an end
+	ended    chan struct{} // results that are not recorded yet: their places are free, but not without end
 	working  sync.WaitGroup
 	trouble  *trouble.Log // of the store
 	troubles *trouble.Log // of the register
@@ -103,13 +110,13 @@ func New(c Config) (*Pusher, error) {
 	if err != nil {
 		return nil, err
 	}
-	places := c.Concurrency
+	places, first := c.Concurrency, firstPlaces
 	if c.Changes != nil {
-		places = bulks * MostChanges
+		places, first = bulks*MostChanges, bulks*MostChanges
 	}
-	p := &Pusher{cfg: c, register: c.Register, finisher: &finisher{store: c.Store, log: c.Log, timeout: c.CallTimeout}, width: newWidth(places),
+	p := &Pusher{cfg: c, register: c.Register, finisher: &finisher{store: c.Store, log: c.Log, timeout: c.CallTimeout}, width: newWidth(places, first),
 		wake: make(chan struct{}, 1), freed: make(chan struct{}, 1), all: make(chan struct{}, places), shares: make(chan struct{}, max(1, places*3/4)),
-		alone: make(chan struct{}, c.Concurrency), trouble: trouble.New(c.Log), troubles: trouble.New(c.Log)}
+		alone: make(chan struct{}, c.Concurrency), ended: make(chan struct{}, 2*places), trouble: trouble.New(c.Log), troubles: trouble.New(c.Log)}
 	p.breaker = gobreaker.NewCircuitBreaker[Result](gobreaker.Settings{
 		Name: "register", MaxRequests: 1, Timeout: breakerTimeout,
 		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= 10 },
@@ -306,11 +313,13 @@ func (p *Pusher) start(ctx context.Context, c Claim, urgent bool) {
 	}
 	free := p.take(1, urgent)
 	p.working.Go(func() {
-		defer free()
 		attempting, cancel := context.WithDeadline(ctx, c.Expires)
 		result := p.attempt(attempting, c)
 		cancel()
+		p.ended <- struct{}{}
+		free()
 		p.finish(ctx, c, result)
+		<-p.ended
 	})
 }
 

@@ -8,8 +8,9 @@ import (
 // tooLong is how long a call may wait for its turn before fewer persons are worked on at once: they wait under their leases.
 const tooLong = time.Second
 
-// width is how many persons are worked on at once just now. It is halved when the register says that it is too much, or says nothing
-// in time, and grows by one for as many successes as there are places.
+// width is how many persons are worked on at once just now. It begins with a few and grows by one with each success, until the register
+// says for the first time that it is too much, or says nothing in time. Then, and at every such word, it is halved, and grows by one for as
+// many successes as there are places.
 type width struct {
 	most int
 
@@ -18,7 +19,7 @@ type width struct {
 	halved time.Time
 }
 
-func newWidth(most int) *width { return &width{most: most, now: float64(most)} }
+func newWidth(most, first int) *width { return &width{most: most, now: float64(min(most, first))} }
 
 func (w *width) places() int {
 	w.mu.Lock()
@@ -29,7 +30,11 @@ func (w *width) places() int {
 func (w *width) fits() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.now = min(float64(w.most), w.now+1/w.now)
+	more := 1.0
+	if !w.halved.IsZero() {
+		more = 1 / w.now
+	}
+	w.now = min(float64(w.most), w.now+more)
 }
 
 // tooMuch halves at most once a second: what was under way then says the same again.

@@ -117,7 +117,7 @@ func (w *Worker) newRegisterSide(store *syncpg.Store, m *metrics) (err error) {
 	if w.RegisterLatency > 0 {
 		allowance = register.HeldUp(allowance, w.RegisterLatency)
 	}
-	reads, writes := register.HTTPClients(w.TLS, max(32, w.Push.Concurrency), allowance)
+	reads, writes := register.HTTPClients(w.TLS, cmp.Or(w.Push.Concurrency, push.Concurrency), allowance)
 	profiles, err := w.profiles(m, reads)
 	if err != nil {
 		return err
