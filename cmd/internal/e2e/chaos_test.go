@@ -80,8 +80,8 @@ const (
 	chaosAtPortal  = 2  // of them
 	chaosDecisions = 200
 	chaosChoices   = 12
-	chaosPatience  = 2 * time.Minute         // far above what it takes
-	chaosLength    = 1200 * time.Millisecond // of faults and decisions
+	chaosPatience  = raceSlows * 2 * time.Minute // far above what it takes
+	chaosLength    = 1200 * time.Millisecond     // of faults and decisions
 )
 
 func (g *chaosGround) run(t *testing.T, seed uint64, broker *chaosBroker) {

@@ -59,8 +59,8 @@ type chaos struct {
 
 // Short, so that a run is, and in the same proportions as the real ones.
 const (
-	chaosLease   = time.Second
-	chaosCall    = 400 * time.Millisecond
+	chaosLease   = raceSlows * time.Second
+	chaosCall    = raceSlows * 400 * time.Millisecond
 	chaosSession = 6 * time.Second // Apache Kafka takes no less
 )
 
