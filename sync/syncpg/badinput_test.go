@@ -171,3 +171,35 @@ func (d *desk) sql(text string) {
 		d.t.Fatal(err)
 	}
 }
+
+func TestFloodOfOneEService(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const flood, others = 4 * shareBatch, 20
+	for from := int64(0); from <= flood; from += shareBatch {
+		batch := freshShares(from)
+		if from == flood {
+			batch.Entries = batch.Entries[:others]
+			for _, e := range batch.Entries {
+				e.Event.Share.Source = other
+			}
+		}
+		if err := d.store.Take(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	claims, err := d.store.Claim(t.Context(), 60+others, false, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	soon := 0
+	for _, c := range claims {
+		if c.Targets[0].Want.Source == other {
+			soon++
+		}
+	}
+	waiting, err := d.store.Waiting(t.Context(), flood)
+	if err != nil || soon != others || len(waiting) != flood-60 {
+		t.Errorf("%d of %d shares of the other e-service among the first %d, %d wait, %v", soon, others, len(claims), len(waiting), err)
+	}
+}

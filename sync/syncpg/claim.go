@@ -65,11 +65,12 @@ func gateOpen(ctx context.Context, tx pgx.Tx, wanted bool) (open bool, err error
 
 // A claimed row's due_at is the end of its lease: until then nobody sees it as due. Nothing is ever due more than 20 minutes ahead,
 // unless the database's clock was set back. Whoever was tried least comes first: those who fail again and again must not stand before a fresh No.
+// Then come the shares of e-services that send few.
 const leaseSQL = `
 	with picked as (
 		select person_id, lease is not null as taken_over from sync.due
 		where urgent = $1 and (due_at <= now() or due_at > now() + interval '20 minutes') and ($1 or ` + gateSQL + `)
-		order by least(attempts, 8), due_at limit $2 for update skip locked)
+		order by least(attempts, 8), crowd, due_at limit $2 for update skip locked)
 	update sync.due d set lease = nextval('sync.lease'), due_at = now() + $3, more = false
 	from picked join sync.person p using (person_id) where d.person_id = p.person_id
 	returning p.person_id, p.root, p.extension, d.lease, d.attempts, p.unsure or picked.taken_over, p.written_version,
@@ -182,14 +183,14 @@ func (c leased) unsure() bool {
 func (s *Store) Waiting(ctx context.Context, limit int) ([]contact.PersonID, error) {
 	rows, err := s.Pool.Query(ctx, `
 		select p.root, p.extension from (
-			(select person_id, 0 as turn, attempts, due_at from sync.due where urgent and lease is null and due_at <= now()
-				order by least(attempts, 8), due_at limit $1)
+			(select person_id, 0 as turn, attempts, crowd, due_at from sync.due where urgent and lease is null and due_at <= now()
+				order by least(attempts, 8), crowd, due_at limit $1)
 			union all
-			(select person_id, 1, attempts, due_at from sync.due where not urgent and lease is null and due_at <= now()
-				order by least(attempts, 8), due_at limit $1)) as d
+			(select person_id, 1, attempts, crowd, due_at from sync.due where not urgent and lease is null and due_at <= now()
+				order by least(attempts, 8), crowd, due_at limit $1)) as d
 		join sync.person p using (person_id)
 		where not exists (select from sync.person l where l.primary_id = d.person_id)
-		order by d.turn, least(d.attempts, 8), d.due_at limit $1`, limit)
+		order by d.turn, least(d.attempts, 8), d.crowd, d.due_at limit $1`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("look who waits: %w", err)
 	}

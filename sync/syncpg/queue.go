@@ -15,10 +15,12 @@ import (
 // queued is what is to be done about a person.
 type queued struct {
 	due      bool
-	urgent   bool // a withdrawal is due
-	free     bool // something is due that needs no answer first
-	ask      bool // the register is to be asked who the person is
-	askFirst bool // before a share is pushed
+	urgent   bool   // a withdrawal is due
+	free     bool   // something is due that needs no answer first
+	ask      bool   // the register is to be asked who the person is
+	askFirst bool   // before a share is pushed
+	source   string // of the share that is due
+	crowd    int16  // how crowded that is
 }
 
 // queue collects by person what follows from changed states.
@@ -35,7 +37,7 @@ func (q queue) add(person int64, kept contact.PersonID, state plan.State) {
 	first := shared && (kept.Root() == contact.RootSamordningsnummer || !want.Under.IsZero())
 	if state.Due() {
 		all.due = true
-		all.urgent = all.urgent || !shared
+		all.urgent, all.source = all.urgent || !shared, want.Source
 		all.free = all.free || !first
 		all.ask = all.ask || first || !shared
 		all.askFirst = all.askFirst || first
@@ -52,6 +54,7 @@ const held = `interval '10 seconds'`
 func (q queue) put(ctx context.Context, tx pgx.Tx) error {
 	var asks, due []int64
 	var first, urgent, free []bool
+	var crowds []int16
 	for _, person := range slices.Sorted(maps.Keys(q)) {
 		p := q[person]
 		if p.ask {
@@ -59,17 +62,18 @@ func (q queue) put(ctx context.Context, tx pgx.Tx) error {
 		}
 		if p.due {
 			due, urgent, free = append(due, person), append(urgent, p.urgent), append(free, p.free)
+			crowds = append(crowds, p.crowd)
 		}
 	}
 	_, err := tx.Exec(ctx, `
-		insert into sync.due (person_id, urgent, due_at, since)
-		select p, u, case when f then now() else now() + `+held+` end, now()
-		from unnest($1::bigint[], $2::boolean[], $3::boolean[]) with ordinality as d (p, u, f, n) order by n
+		insert into sync.due (person_id, urgent, due_at, since, crowd)
+		select p, u, case when f then now() else now() + `+held+` end, now(), c
+		from unnest($1::bigint[], $2::boolean[], $3::boolean[], $4::smallint[]) with ordinality as d (p, u, f, c, n) order by n
 		on conflict (person_id) do update set
-			urgent = due.urgent or excluded.urgent, more = true,
+			urgent = due.urgent or excluded.urgent, more = true, crowd = least(due.crowd, excluded.crowd),
 			due_at = case when due.lease is not null then due.due_at
 				when excluded.due_at > now() then least(due.due_at, excluded.due_at) else now() end,
-			attempts = case when due.lease is null then 0 else due.attempts end`, due, urgent, free)
+			attempts = case when due.lease is null then 0 else due.attempts end`, due, urgent, free, crowds)
 	if err != nil {
 		return fmt.Errorf("queue persons: %w", err)
 	}

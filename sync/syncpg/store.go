@@ -39,7 +39,10 @@ type Config struct {
 }
 
 // Store is the sync schema.
-type Store struct{ Config }
+type Store struct {
+	Config
+	pace pace
+}
 
 // New returns a store on a migrated database.
 func New(c Config) (*Store, error) {
@@ -52,7 +55,7 @@ func New(c Config) (*Store, error) {
 	if c.ParkedRetry == 0 {
 		c.ParkedRetry = 15 * time.Minute
 	}
-	return &Store{c}, nil
+	return &Store{Config: c}, nil
 }
 
 // Assigned implements intake.Store. A partition that nobody has read yet stands at the log's start. So does one that Kafka

@@ -16,7 +16,7 @@ import (
 	"contactsync/sync/syncpg"
 )
 
-const benchBatch = 500
+const shareBatch = 500
 
 // BenchmarkStore takes shares of persons who are new, claims them and records that they are pushed, one call after the other, and tells
 // what each of the three costs a decision:
@@ -41,11 +41,11 @@ func BenchmarkStore(b *testing.B) {
 		took[phase] += time.Since(began)
 	}
 	for n := int64(0); b.Loop(); n++ {
-		batch := freshShares(n * benchBatch)
+		batch := freshShares(n * shareBatch)
 		timed(0, func() error { return store.Take(b.Context(), batch) })
 		var claims []push.Claim
 		timed(1, func() (err error) {
-			claims, err = store.Claim(b.Context(), benchBatch, false, true)
+			claims, err = store.Claim(b.Context(), shareBatch, false, true)
 			return err
 		})
 		ended := make([]push.Ended, len(claims))
@@ -55,21 +55,21 @@ func BenchmarkStore(b *testing.B) {
 		}
 		timed(2, func() error {
 			lost, err := store.Finish(b.Context(), ended)
-			if len(ended) != benchBatch || len(lost) > 0 {
+			if len(ended) != shareBatch || len(lost) > 0 {
 				return fmt.Errorf("%d claims, %d lost, %w", len(ended), len(lost), err)
 			}
 			return err
 		})
 	}
 	for phase, name := range []string{"take", "claim", "finish"} {
-		b.ReportMetric(float64(took[phase].Microseconds())/float64(b.N*benchBatch), name+"-µs/decision")
+		b.ReportMetric(float64(took[phase].Microseconds())/float64(b.N*shareBatch), name+"-µs/decision")
 	}
 }
 
 // freshShares are of persons whose numbers begin at from.
 func freshShares(from int64) intake.Batch {
-	batch := intake.Batch{Topic: event.TopicDecisions, Next: from + benchBatch}
-	for i := from; i < from+benchBatch; i++ {
+	batch := intake.Batch{Topic: event.TopicDecisions, Next: from + shareBatch}
+	for i := from; i < from+shareBatch; i++ {
 		d := decision(true, i+1)
 		d.Person = contact.KnownPersonID(contact.RootPersonnummer, fmt.Sprintf("%012d", 190000000000+i*7919%10_000_000_000))
 		batch.Entries = append(batch.Entries, intake.Entry{Offset: i, Decision: d, Person: event.AsSent(d.Person.Root(), d.Person.RevealExtension()),

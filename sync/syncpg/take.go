@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -341,6 +342,13 @@ func (t *taking) due(ctx context.Context) error {
 	q := queue{}
 	for k, state := range t.changed {
 		q.add(k.person, kept[k.person], state)
+	}
+	now := time.Now()
+	for person, p := range q {
+		if p.due && !p.urgent {
+			p.crowd = t.pace.crowd(p.source, now)
+			q[person] = p
+		}
 	}
 	return q.put(ctx, t.tx)
 }
