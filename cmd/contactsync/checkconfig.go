@@ -17,10 +17,13 @@ func checkConfigCommand() *cobra.Command {
 		Short:     "List and judge the variables of a service, without starting it",
 		Long:      "Lists the CONTACTSYNC_ variables that a service reads, what they are set to (secrets are not shown), and everything that is\nwrong with them. Exit code 2 if something is.",
 		Example:   "  contactsync check-config worker",
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      usageArgs(cobra.ExactArgs(1)),
 		ValidArgs: config.Services(),
 		RunE: func(c *cobra.Command, args []string) error {
 			settings, err := config.Of(args[0], os.Environ())
+			if settings == nil {
+				return usageError{err}
+			}
 			if err := showSettings(c.OutOrStdout(), settings); err != nil {
 				return err
 			}

@@ -126,7 +126,7 @@ func adminProblem(status int, text []byte) error {
 	case mockregister.CodeNotForKind:
 		return usageError{errors.New(name + " is of no use for this kind")}
 	case mockregister.CodeInvalid:
-		return usageError{errors.New(name + ": the register has no fault like that, or knows no such name")}
+		return usageError{errors.New(name + ": the register has no fault like that, or knows no such name; fault set --help tells which there are")}
 	case mockregister.CodeFaultUnknown:
 		return errors.New("no fault of that id is dialled")
 	case mockregister.CodeTooManyFaults:

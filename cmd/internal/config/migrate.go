@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -141,7 +142,7 @@ func Services() []string { return slices.Sorted(maps.Keys(readers())) }
 func Of(service string, environ []string) ([]Setting, error) {
 	read, known := readers()[service]
 	if !known {
-		return nil, fmt.Errorf("there is no service %q", service)
+		return nil, fmt.Errorf("there is no service %q, only %s", service, strings.Join(Services(), ", "))
 	}
 	r := NewReader(environ)
 	read(r)
