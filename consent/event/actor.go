@@ -17,12 +17,12 @@ const rootHSA = "1.2.752.129.2.1.4.1"
 const sourcePrefix = "urn:hsaid:"
 
 // readActor judges an actor. The resident may be named, if only as the person the event is about.
-func readActor(raw object, person contact.PersonID, now time.Time) (Actor, *reason.Refusal) {
+func readActor(raw *object, person contact.PersonID, now time.Time) (Actor, *reason.Refusal) {
 	role, _ := raw.text("role")
 	actor := Actor{Role: Role(role)}
 	id, _ := raw.object("id") // what is no object has neither root nor extension
 	switch {
-	case raw.ambiguous() || id.ambiguous():
+	case raw.doubtful || id.doubtful:
 		return Actor{}, &reason.Refusal{Field: "data.actor", Code: reason.FormJSON}
 	case !actor.Role.known():
 		return Actor{}, &reason.Refusal{Field: "data.actor.role", Code: reason.FormActor}
@@ -31,9 +31,9 @@ func readActor(raw object, person contact.PersonID, now time.Time) (Actor, *reas
 	}
 	ok := false
 	if actor.Role == RoleSupport || actor.Role == RoleRetention {
-		actor.HSAID, ok = staffOf(id)
+		actor.HSAID, ok = staffOf(&id)
 	} else {
-		actor.ID, ok = personOf(id, now)
+		actor.ID, ok = personOf(&id, now)
 	}
 	if !ok {
 		return Actor{}, &reason.Refusal{Field: "data.actor.id", Code: reason.FormActor}
@@ -51,14 +51,14 @@ func (r Role) known() bool {
 	return r == RoleResident || r == RoleGuardian || r == RoleSupport || r == RoleRetention
 }
 
-func personOf(id object, now time.Time) (contact.PersonID, bool) {
+func personOf(id *object, now time.Time) (contact.PersonID, bool) {
 	root, _ := id.text("root")
 	extension, _ := id.text("extension")
 	person, err := contact.ParsePersonID(root, extension, now)
 	return person, err == nil
 }
 
-func staffOf(id object) (string, bool) {
+func staffOf(id *object) (string, bool) {
 	root, _ := id.text("root")
 	extension, _ := id.text("extension")
 	hsaID, ok := parseHSAID(extension)
@@ -73,6 +73,9 @@ func sourceOf(source string) (string, bool) {
 	hsaID, ok := parseHSAID(source[len(sourcePrefix):])
 	if !ok {
 		return "", false
+	}
+	if source[:len(sourcePrefix)] == sourcePrefix && source[len(sourcePrefix):] == hsaID {
+		return source, true
 	}
 	return sourcePrefix + hsaID, true
 }

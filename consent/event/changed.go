@@ -36,17 +36,17 @@ func (c Changed) Binary() (headers []Header, value []byte) {
 // ReadChanged reads a record of TopicChanges, in either mode. The error is a reason.Refusal: FormType for another type or
 // major, which a reader skips; FormJSON for what is no signal.
 func ReadChanged(headers []Header, value []byte) (Changed, error) {
-	e, ok := open(headers, value)
-	if !ok {
+	var e envelope
+	if !e.open(headers, value) {
 		return Changed{}, reason.Refuse(reason.FormJSON)
 	}
-	if e.attributes["type"] != TypeChanged {
+	if e.told("type") != TypeChanged {
 		return Changed{}, &reason.Refusal{Field: "type", Code: reason.FormType}
 	}
 	var body changedJSON
-	if json.Unmarshal(e.data, &body) != nil {
+	if json.Unmarshal([]byte(e.data), &body) != nil {
 		return Changed{}, &reason.Refusal{Field: "data", Code: reason.FormJSON}
 	}
-	return Changed{ID: e.attributes["id"], Source: e.attributes["source"], Person: AsSent(body.Person.Root, body.Person.Extension),
+	return Changed{ID: e.told("id"), Source: e.told("source"), Person: AsSent(body.Person.Root, body.Person.Extension),
 		Channel: body.Channel, Version: body.Version, Time: body.Time}, nil
 }

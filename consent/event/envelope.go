@@ -2,7 +2,6 @@ package event
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"mime"
 	"strings"
 
@@ -15,10 +14,12 @@ const (
 	structuredType = "application/cloudevents+json"
 )
 
-// envelope is a CloudEvent in either mode: its attributes and, still unread, its data.
+// envelope is a CloudEvent in either mode: its attributes and, not yet judged, its data.
 type envelope struct {
-	attributes map[string]string // by CloudEvents name; the first value where a header stands twice
-	data       []byte
+	attributes named[string] // by CloudEvents name; the first value where a header stands twice
+	data       string
+	body       object      // the data taken apart
+	isObject   bool        // so they could be
 	repeated   reason.Code // not "": an attribute stands twice, as headers or as JSON names
 	uncertain  bool        // the data themselves stand twice, and differ
 	wrongType  bool        // the content type does not fit what the record is
@@ -26,38 +27,46 @@ type envelope struct {
 
 // open tells the mode of a record by what it holds, not by its content type, which must not stop a withdrawal: structured
 // is a body with data and without a person of its own (no attribute of a CloudEvent can be an object).
-func open(headers []Header, value []byte) (envelope, bool) {
-	e := fromHeaders(headers)
-	body, ok := parseObject(value)
-	if !ok {
-		return envelope{}, false
+func (e *envelope) open(headers []Header, value []byte) bool {
+	e.fromHeaders(headers)
+	e.data = string(value)
+	if e.isObject = e.body.parse(e.data); !e.isObject {
+		return false
 	}
-	if _, isDecision := body.object("person"); isDecision || !body.hasData() {
-		e.data = value
-		e.wrongType = !isJSON(e.attributes)
-		return e, true
+	if !e.body.hasData() || e.body.isObject("person") {
+		e.wrongType = !e.isJSON()
+		return true
 	}
-	declared := mediaType(e.attributes["datacontenttype"]) == structuredType
-	delete(e.attributes, "datacontenttype")
-	e.unwrap(body)
+	declared := mediaType(e.told("datacontenttype")) == structuredType
+	e.attributes.drop("datacontenttype")
+	e.unwrap(e.body)
 	e.wrongType = e.wrongType || !declared
-	return e, true
+	return true
 }
 
-func fromHeaders(headers []Header) envelope {
-	e := envelope{attributes: make(map[string]string, len(headers))}
+func (e *envelope) fromHeaders(headers []Header) {
+	size := 0
 	for _, h := range headers {
-		name, ok := attributeOf(h.Key)
-		if !ok {
-			continue
-		}
-		if _, again := e.attributes[name]; again {
-			e.repeated = reason.FormHeaderDuplicated
-			continue
-		}
-		e.attributes[name] = string(h.Value)
+		size += len(h.Value)
 	}
-	return e
+	var values strings.Builder // one text for all of them, which costs less than one for each
+	values.Grow(size)
+	for _, h := range headers {
+		values.Write(h.Value)
+	}
+	rest := values.String()
+	for _, h := range headers {
+		value := rest[:len(h.Value)]
+		rest = rest[len(value):]
+		name, ok := attributeOf(h.Key)
+		switch {
+		case !ok:
+		case e.attributes.find(name) != nil:
+			e.repeated = reason.FormHeaderDuplicated
+		default:
+			e.attributes.put(name, value)
+		}
+	}
 }
 
 // attributeOf names the attribute that a header holds, if it holds one.
@@ -69,50 +78,62 @@ func attributeOf(key string) (string, bool) {
 }
 
 // unwrap reads a CloudEvent in JSON format. Its attributes count before headers of the same name.
-func (e *envelope) unwrap(body object) {
-	for name, raw := range body.fields {
-		if value, ok := attributeText(raw); ok && !isData(name) {
-			e.attributes[name] = value
+func (e *envelope) unwrap(event object) {
+	for name, m := range event.all() {
+		if value, ok := attributeText(m.raw); ok && !isData(name) {
+			e.attributes.set(name, value)
 		}
 	}
-	if body.ambiguous() {
+	if event.doubtful {
 		e.repeated = reason.FormJSON
 	}
-	e.uncertain = body.ambiguous("data", "data_base64")
-	e.data = body.data()
-	e.wrongType = !isJSON(e.attributes)
+	e.uncertain = event.ambiguous("data", "data_base64")
+	e.data, e.body = event.data(), object{}
+	e.isObject = e.body.parse(e.data)
+	e.wrongType = !e.isJSON()
+}
+
+// told is the text of an attribute; empty if it is missing.
+func (e *envelope) told(name string) string {
+	if text := e.attributes.find(name); text != nil {
+		return *text
+	}
+	return ""
 }
 
 // attributeText gives an attribute as it would stand in a header. CloudEvents attributes are text, whole numbers or
 // truth values; anything else is as good as absent.
-func attributeText(raw json.RawMessage) (string, bool) {
+func attributeText(raw string) (string, bool) {
 	if value, ok := text(raw); ok {
 		return value, true
 	}
 	composite := raw[0] == '{' || raw[0] == '['
-	return string(raw), !composite && string(raw) != "null"
+	return raw, !composite && raw != "null"
 }
 
 func isData(name string) bool { return name == "data" || name == "data_base64" }
 
-func (o object) hasData() bool { return !o.absent("data") || !o.absent("data_base64") }
+func (o *object) hasData() bool { return !o.absent("data") || !o.absent("data_base64") }
 
 // data gives the payload of a CloudEvent in JSON format; what is not base64 is no payload.
-func (o object) data() []byte {
+func (o *object) data() string {
 	if encoded, ok := o.text("data_base64"); ok && o.absent("data") {
 		decoded, _ := base64.StdEncoding.DecodeString(encoded)
-		return decoded
+		return string(decoded)
 	}
-	return o.fields["data"]
+	return o.raw("data")
 }
 
 // isJSON judges the type of the data; without one they are JSON.
-func isJSON(attributes map[string]string) bool {
-	declared, found := attributes["datacontenttype"]
-	return !found || mediaType(declared) == binaryType
+func (e *envelope) isJSON() bool {
+	declared := e.attributes.find("datacontenttype")
+	return declared == nil || mediaType(*declared) == binaryType
 }
 
 func mediaType(header string) string {
+	if header == binaryType || header == structuredType {
+		return header // what nearly everybody writes
+	}
 	media, _, err := mime.ParseMediaType(header)
 	if err != nil {
 		return ""

@@ -33,19 +33,19 @@ type Line struct {
 // ReadLine reads a CloudEvent in JSON format. A missing id or time is filled in; everything else is judged as Read would.
 // The error is a reason.Refusal: the line is no JSON object, so there is nothing to send.
 func ReadLine(line []byte, now time.Time, newID func() string) (Line, error) {
-	body, ok := parseObject(line)
-	if !ok {
+	var body object
+	if !body.parse(string(line)) {
 		return Line{}, reason.Refuse(reason.FormJSON)
 	}
-	e := envelope{attributes: map[string]string{}}
+	var e envelope
 	e.unwrap(body)
 	if body.absent("id") {
-		e.attributes["id"] = newID()
+		e.attributes.set("id", newID())
 	}
 	if body.absent("time") {
-		e.attributes["time"] = now.UTC().Format(time.RFC3339Nano)
+		e.attributes.set("time", now.UTC().Format(time.RFC3339Nano))
 	}
-	return Line{Received: e.judge(now), Headers: e.headers(), Value: e.data}, nil
+	return Line{Received: e.judge(now), Headers: e.headers(), Value: []byte(e.data)}, nil
 }
 
 // unreadableField names what is missing when a record is unreadable.
@@ -72,24 +72,27 @@ func (r Received) Findings() []Finding {
 }
 
 // headers gives the attributes for binary mode, those of this contract first.
-func (e envelope) headers() []Header {
-	rest := maps.Clone(e.attributes)
+func (e *envelope) headers() []Header {
+	rest := map[string]string{}
+	for name, value := range e.attributes.all() {
+		rest[name] = *value
+	}
 	var headers []Header
 	for _, name := range [...]string{"specversion", "id", "type", "source", "time"} {
-		if value, ok := e.attributes[name]; ok {
+		if value, ok := rest[name]; ok {
 			headers = append(headers, Header{"ce_" + name, []byte(value)})
 		}
 		delete(rest, name)
+	}
+	contentType, ok := rest["datacontenttype"]
+	if !ok {
+		contentType = binaryType
 	}
 	delete(rest, "datacontenttype")
 	for _, name := range slices.Sorted(maps.Keys(rest)) {
 		if isExtension(name) {
 			headers = append(headers, Header{"ce_" + name, []byte(rest[name])})
 		}
-	}
-	contentType, ok := e.attributes["datacontenttype"]
-	if !ok {
-		contentType = binaryType
 	}
 	return append(headers, Header{"content-type", []byte(contentType)})
 }

@@ -1,107 +1,121 @@
 package event
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"slices"
+	"strings"
+	"unicode"
 )
 
 // object is a JSON object taken apart by exact names. encoding/json alone would match names whatever their case, let the
 // last of two equal names win unseen, and give up at 10 000 nested arrays in a field that nobody reads.
 type object struct {
-	fields map[string]json.RawMessage   // the first value of each name
-	others map[string][]json.RawMessage // further values of a name that stands there again with another value
+	named[member]
+	doubtful bool // some name stands there with two different values
 }
 
-// parseObject takes one JSON object apart; a byte order mark before it is skipped.
-func parseObject(text []byte) (object, bool) {
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber() // a huge number is text, not a float
-	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
-		return object{}, false
-	}
-	o := object{fields: map[string]json.RawMessage{}, others: map[string][]json.RawMessage{}}
-	for dec.More() {
-		name, err := dec.Token()
-		after := dec.InputOffset()
-		if err != nil || skipValue(dec) != nil {
-			return object{}, false
-		}
-		o.add(name, bytes.TrimLeft(text[after:dec.InputOffset()], ": \t\r\n"))
-	}
-	_, err := dec.Token()
-	_, end := dec.Token()
-	return o, err == nil && end == io.EOF
+// member is what stands under one name, as it was written.
+type member struct {
+	raw    string   // the first value
+	others []string // further values that differ from it
 }
 
-// skipValue reads one value, however deep. It goes token by token since decoding a whole value has a limit of depth.
-func skipValue(dec *json.Decoder) error {
-	for depth := 0; ; {
-		token, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		switch token {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth == 0 {
-			return nil
-		}
+const byteOrderMark = "\ufeff"
+
+// parse takes one JSON object apart, into an object that is empty; a byte order mark before it is skipped.
+func (o *object) parse(written string) bool {
+	s := scanner{text: strings.TrimPrefix(written, byteOrderMark)}
+	if !s.take('{') {
+		return false
 	}
+	for first := true; !s.take('}'); first = false {
+		if !first && !s.take(',') {
+			return false
+		}
+		quoted, ok := s.name()
+		s.next()
+		start := s.at
+		if !ok || !s.value() {
+			return false
+		}
+		name, _ := text(quoted)
+		o.add(name, s.text[start:s.at])
+	}
+	s.next()
+	return s.at == len(s.text)
 }
 
-func (o object) add(token json.Token, raw json.RawMessage) {
-	name, _ := token.(string) // the decoder gives nothing else where a name stands
-	first, again := o.fields[name]
-	if !again {
-		o.fields[name] = raw
+func (o *object) add(name, raw string) {
+	m := o.find(name)
+	if m == nil {
+		o.put(name, member{raw: raw})
 		return
 	}
-	if !bytes.Equal(first, raw) {
-		o.others[name] = append(o.others[name], raw)
+	if m.raw != raw {
+		m.others = append(m.others, raw)
+		o.doubtful = true
 	}
 }
 
-// ambiguous tells whether one of the names (any name, if none is given) stands there with two different values.
-func (o object) ambiguous(names ...string) bool {
-	for _, name := range names {
-		if len(o.others[name]) > 0 {
-			return true
-		}
-	}
-	return len(names) == 0 && len(o.others) > 0
+// ambiguous tells whether one of the names stands there with two different values.
+func (o *object) ambiguous(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		m := o.find(name)
+		return m != nil && len(m.others) > 0
+	})
 }
 
 // says tells whether any value of the name is that text.
-func (o object) says(name, want string) bool {
-	same := func(raw json.RawMessage) bool {
+func (o *object) says(name, want string) bool {
+	same := func(raw string) bool {
 		got, ok := text(raw)
 		return ok && got == want
 	}
-	return same(o.fields[name]) || slices.ContainsFunc(o.others[name], same)
+	m := o.find(name)
+	return m != nil && (same(m.raw) || slices.ContainsFunc(m.others, same))
+}
+
+// raw is the first value of a field as it was written; empty if it is missing.
+func (o *object) raw(name string) string {
+	if m := o.find(name); m != nil {
+		return m.raw
+	}
+	return ""
 }
 
 // object takes a field apart that is an object itself.
-func (o object) object(name string) (object, bool) { return parseObject(o.fields[name]) }
+func (o *object) object(name string) (field object, ok bool) {
+	ok = field.parse(o.raw(name))
+	return field, ok
+}
+
+func (o *object) isObject(name string) bool {
+	raw := o.raw(name)
+	return raw != "" && raw[0] == '{'
+}
 
 // text reads a field that is a JSON string.
-func (o object) text(name string) (string, bool) { return text(o.fields[name]) }
+func (o *object) text(name string) (string, bool) { return text(o.raw(name)) }
 
 // absent tells whether a field is missing or null.
-func (o object) absent(name string) bool {
-	raw, found := o.fields[name]
-	return !found || string(raw) == "null"
+func (o *object) absent(name string) bool {
+	raw := o.raw(name)
+	return raw == "" || raw == "null"
 }
 
-func text(raw json.RawMessage) (string, bool) {
-	var s *string // stays nil for null
-	if json.Unmarshal(raw, &s) != nil || s == nil {
+// text reads a value that is a JSON string. What needs no decoding is a part of the value itself.
+func text(raw string) (string, bool) {
+	if raw == "" || raw[0] != '"' {
 		return "", false
 	}
-	return *s, true
+	inside := raw[1 : len(raw)-1]
+	if !strings.ContainsFunc(inside, encoded) {
+		return inside, true
+	}
+	var s string
+	err := json.Unmarshal([]byte(raw), &s)
+	return s, err == nil
 }
+
+// encoded tells of runes that may stand for another text, as an escape or as broken UTF-8.
+func encoded(r rune) bool { return r == '\\' || r > unicode.MaxASCII }

@@ -1,8 +1,6 @@
 package event
 
 import (
-	"bytes"
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -34,41 +32,41 @@ type Received struct {
 // twice (JSON: with different values) refuses a share; a withdrawal goes by the first, unless it is the person, channel or
 // revision that is in doubt. It is a withdrawal if any of two decisions in one object says so.
 func Read(headers []Header, value []byte, now time.Time) Received {
-	e, ok := open(headers, value)
-	if !ok {
+	var e envelope
+	if !e.open(headers, value) {
 		return Received{Unreadable: reason.FormJSON}
 	}
 	return e.judge(now)
 }
 
-func (e envelope) judge(now time.Time) Received {
-	data, ok := parseObject(e.data)
-	if !ok {
+func (e *envelope) judge(now time.Time) Received {
+	if !e.isObject {
 		return Received{Unreadable: reason.FormJSON}
 	}
-	if !usableID(e.attributes["id"]) {
+	if !usableID(e.told("id")) {
 		return Received{Unreadable: reason.FormID}
 	}
-	person, _ := data.object("person")
+	person, _ := e.body.object("person")
 	root, rootOK := person.text("root")
 	extension, extensionOK := person.text("extension")
 	if !rootOK || !extensionOK {
 		return Received{Unreadable: reason.FormPerson}
 	}
-	r := reader{data: data, now: now, withdrawal: data.says("decision", "withdraw")}
+	r := reader{data: &e.body, now: now, withdrawal: e.body.says("decision", "withdraw")}
 	r.envelope(e)
-	r.person(person, root, extension)
+	r.person(&person, root, extension)
 	r.what()
 	r.circumstances()
-	return Received{Decision: r.decision, RawPerson: AsSent(root, extension), Refusals: r.refusals}
+	return Received{Decision: r.decision, RawPerson: r.sent, Refusals: r.refusals}
 }
 
 // reader reads one event, field by field in the order in which its faults shall be told.
 type reader struct {
-	data       object
+	data       *object
 	now        time.Time
 	withdrawal bool
 	decision   Decision
+	sent       RawPerson
 	refusals   []*reason.Refusal
 }
 
@@ -86,8 +84,8 @@ func (r *reader) refuseShare(field string, code reason.Code) {
 
 // envelope judges the attributes. A type that was told, and is not ours, stops even a withdrawal: nobody knows what the
 // rest means.
-func (r *reader) envelope(e envelope) {
-	if kind := e.attributes["type"]; kind != TypeDecision && (kind != "" || !r.withdrawal) {
+func (r *reader) envelope(e *envelope) {
+	if kind := e.told("type"); kind != TypeDecision && (kind != "" || !r.withdrawal) {
 		r.refuse("type", reason.FormType)
 	}
 	switch {
@@ -96,24 +94,24 @@ func (r *reader) envelope(e envelope) {
 	case e.repeated != "":
 		r.refuseShare("", e.repeated)
 	}
-	if e.attributes["specversion"] != "1.0" {
+	if e.told("specversion") != "1.0" {
 		r.refuseShare("specversion", reason.FormSpecVersion)
 	}
-	r.decision.EventID = e.attributes["id"]
+	r.decision.EventID = e.told("id")
 	if !isUUID(r.decision.EventID) {
 		r.refuseShare("id", reason.FormID)
 	}
 	r.origin(e)
 }
 
-func (r *reader) origin(e envelope) {
-	source, ok := sourceOf(e.attributes["source"])
+func (r *reader) origin(e *envelope) {
+	source, ok := sourceOf(e.told("source"))
 	if !ok {
 		r.refuseShare("source", reason.FormSource)
 	}
 	r.decision.Source = source
-	if told, found := e.attributes["time"]; found {
-		if r.decision.Time, ok = parseTime(told); !ok {
+	if told := e.attributes.find("time"); told != nil {
+		if r.decision.Time, ok = parseTime(*told); !ok {
 			r.refuseShare("time", reason.FormTime)
 		}
 	}
@@ -122,15 +120,17 @@ func (r *reader) origin(e envelope) {
 	}
 }
 
-func (r *reader) person(person object, root, extension string) {
+func (r *reader) person(person *object, root, extension string) {
 	switch {
 	case r.data.ambiguous("person", "channel", "revision"), person.ambiguous("root", "extension"):
 		r.refuse("data", reason.FormJSON)
-	case r.data.ambiguous(), person.ambiguous():
+	case r.data.doubtful, person.doubtful:
 		r.refuseShare("data", reason.FormJSON)
 	}
 	id, err := contact.ParsePersonID(root, extension, r.now)
+	r.sent = RawPerson{id} // as it would be of the texts: looking them up once more would cost as much as the judgement
 	if err != nil {
+		r.sent = AsSent(root, extension)
 		field := "data.person.extension"
 		if code := reason.Of(err); code == reason.FormIdentityRoot || code == reason.FormIdentityReserveNumber {
 			field = "data.person.root"
@@ -152,7 +152,7 @@ func (r *reader) what() {
 		r.refuseShare("data.decision", reason.FormDecision)
 	}
 	var ok bool
-	if r.decision.Revision, ok = parseRevision(r.data.fields["revision"]); !ok {
+	if r.decision.Revision, ok = parseRevision(r.data.raw("revision")); !ok {
 		r.refuse("data.revision", reason.FormRevision)
 	}
 	if r.decision.Share {
@@ -210,12 +210,16 @@ func (r *reader) circumstances() {
 }
 
 func (r *reader) notify() *bool {
-	var notify *bool // stays nil for null
-	if !r.data.absent("notify") && json.Unmarshal(r.data.fields["notify"], &notify) != nil {
-		r.refuseShare("data.notify", reason.FormNotify)
-		return nil
+	switch r.data.raw("notify") {
+	case "true":
+		return new(true)
+	case "false":
+		return new(false)
 	}
-	return notify
+	if !r.data.absent("notify") {
+		r.refuseShare("data.notify", reason.FormNotify)
+	}
+	return nil
 }
 
 func (r *reader) actor() Actor {
@@ -227,7 +231,7 @@ func (r *reader) actor() Actor {
 		r.refuseShare("data.actor", reason.FormActor)
 		return Actor{}
 	}
-	actor, refusal := readActor(raw, r.decision.Person, r.now)
+	actor, refusal := readActor(&raw, r.decision.Person, r.now)
 	if refusal != nil {
 		r.refuseShare(refusal.Field, refusal.Code)
 		return Actor{}
@@ -242,7 +246,7 @@ func (r *reader) notice() Notice {
 	raw, _ := r.data.object("notice")
 	version, ok := raw.text("version")
 	language, languageOK := raw.text("language")
-	if !ok || !isLabel(version) || raw.ambiguous() || (!raw.absent("language") && (!languageOK || !isLabel(language))) {
+	if !ok || !isLabel(version) || raw.doubtful || (!raw.absent("language") && (!languageOK || !isLabel(language))) {
 		r.refuseShare("data.notice", reason.FormNotice)
 		return Notice{}
 	}
@@ -279,11 +283,11 @@ func unprintable(r rune) bool { return r == utf8.RuneError || unicode.IsControl(
 
 // parseRevision reads a whole number from 1 to 2⁶³-1 in plain digits: 1.0 and 1e3 are whole numbers to some readers and
 // not to others.
-func parseRevision(raw json.RawMessage) (int64, bool) {
-	if len(raw) > 19 || bytes.ContainsFunc(raw, func(r rune) bool { return r < '0' || r > '9' }) {
+func parseRevision(raw string) (int64, bool) {
+	if len(raw) > 19 || strings.Trim(raw, digits) != "" {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(string(raw), 10, 64)
+	n, err := strconv.ParseInt(raw, 10, 64)
 	if err != nil {
 		return 0, false // ParseInt gives the nearest number that fits, which nobody sent
 	}
