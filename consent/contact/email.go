@@ -28,6 +28,49 @@ const (
 // a resident's own address, and a local part outside ASCII (EAI) reaches hardly any mail system of health care.
 // The error is a reason.Refusal: empty, control characters, or of the family value_invalid:email_*.
 func ParseEmail(raw string) (Value, error) {
+	if address, ok := plainEmail(raw); ok {
+		return KnownValue(address), nil
+	}
+	return parseEmail(raw)
+}
+
+// plainEmail knows at sight what nearly everybody has: letters, digits and a few signs before @, an ASCII domain under a top level
+// of letters behind it. The judgement below takes fifty times as long to say the same; a test holds the two together. False says
+// nothing about the address.
+func plainEmail(raw string) (address string, ok bool) {
+	local, domain, _ := strings.Cut(raw, "@")
+	if len(raw) > maxAddress || len(local) > maxLocal || local == "" || badDots(local) || !only(local, "._-+") {
+		return "", false
+	}
+	lower := strings.ToLower(domain)
+	top := lower[strings.LastIndexByte(lower, '.')+1:]
+	if len(top) == len(lower) || strings.Trim(top, "abcdefghijklmnopqrstuvwxyz") != "" {
+		return "", false
+	}
+	for label := range strings.SplitSeq(lower, ".") {
+		edged := strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") || strings.HasPrefix(label, "xn--")
+		if label == "" || len(label) > maxLabel || edged || !only(label, "-") {
+			return "", false
+		}
+	}
+	if lower == domain {
+		return raw, true
+	}
+	return local + "@" + lower, true
+}
+
+// only tells whether s is ASCII letters, digits and the signs.
+func only(s, signs string) bool {
+	for i := range len(s) {
+		if !isLetterOrDigit(rune(s[i])) && strings.IndexByte(signs, s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// parseEmail judges an address rule by rule.
+func parseEmail(raw string) (Value, error) {
 	if code := judgeEmailText(raw); code != "" {
 		return Value{}, reason.Refuse(code)
 	}
