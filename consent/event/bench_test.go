@@ -11,7 +11,7 @@ import (
 // What one decision costs on its way: e-service, intake, outcome, e-service again. Each round is about another person, as in
 // life: one that was seen before costs less.
 func BenchmarkDecision(b *testing.B) {
-	d, o := shared(), outcomes()["outcome-pushed"]
+	d, o := shared(), outcomes()["outcome-unchanged"]
 	d.Actor = event.Actor{Role: event.RoleResident}
 	const persons = 1 << 14
 	var records, told [persons]record

@@ -79,11 +79,12 @@ func attributeOf(key string) (string, bool) {
 
 // unwrap reads a CloudEvent in JSON format. Its attributes count before headers of the same name.
 func (e *envelope) unwrap(event object) {
-	for name, m := range event.all() {
+	event.every(func(name string, m *member) bool {
 		if value, ok := attributeText(m.raw); ok && !isData(name) {
 			e.attributes.set(name, value)
 		}
-	}
+		return true
+	})
 	if event.doubtful {
 		e.repeated = reason.FormJSON
 	}

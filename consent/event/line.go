@@ -74,9 +74,10 @@ func (r Received) Findings() []Finding {
 // headers gives the attributes for binary mode, those of this contract first.
 func (e *envelope) headers() []Header {
 	rest := map[string]string{}
-	for name, value := range e.attributes.all() {
+	e.attributes.every(func(name string, value *string) bool {
 		rest[name] = *value
-	}
+		return true
+	})
 	var headers []Header
 	for _, name := range [...]string{"specversion", "id", "type", "source", "time"} {
 		if value, ok := rest[name]; ok {

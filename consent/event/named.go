@@ -1,7 +1,5 @@
 package event
 
-import "iter"
-
 // named holds values by their names. The few of an event lie in place, which costs no map and no memory of its own; what else
 // somebody sends goes into a map, since looking through thousands one by one for each would stop everybody behind it.
 type named[V any] struct {
@@ -35,7 +33,9 @@ func (n *named[V]) put(name string, value V) {
 	if n.more == nil {
 		n.more = map[string]*V{}
 	}
-	n.more[name] = &value
+	kept := new(V) // the parameter itself would be on the heap in any case
+	*kept = value
+	n.more[name] = kept
 }
 
 // set gives a name a value, whether it has one or not.
@@ -58,18 +58,17 @@ func (n *named[V]) drop(name string) {
 	delete(n.more, name)
 }
 
-// all gives names and values in no order.
-func (n *named[V]) all() iter.Seq2[string, *V] {
-	return func(yield func(string, *V) bool) {
-		for i := range n.few[:n.used] {
-			if !yield(n.few[i].name, &n.few[i].value) {
-				return
-			}
-		}
-		for name, value := range n.more {
-			if !yield(name, value) {
-				return
-			}
+// every tells whether the condition holds of all names and values, which come in no order.
+func (n *named[V]) every(holds func(name string, value *V) bool) bool {
+	for i := range n.few[:n.used] {
+		if !holds(n.few[i].name, &n.few[i].value) {
+			return false
 		}
 	}
+	for name, value := range n.more {
+		if !holds(name, value) {
+			return false
+		}
+	}
+	return true
 }

@@ -66,7 +66,12 @@ func (o Outcome) Binary() (headers []Header, value []byte) {
 	w.text("outcome", string(o.Outcome))
 	w.told("reason", string(o.Reason))
 	if len(o.Effects) > 0 {
-		w.raw("effects", string(mustJSON(o.Effects)))
+		w.name("effects")
+		for i, effect := range o.Effects {
+			w.out = append(w.out, "[,"[min(i, 1)])
+			w.quote(string(effect))
+		}
+		w.out = append(w.out, ']')
 	}
 	w.told("registerVersion", o.RegisterVersion)
 	w.number("sequence", o.Sequence)
@@ -88,11 +93,8 @@ func ReadOutcome(headers []Header, value []byte) (Outcome, error) {
 		return Outcome{}, &reason.Refusal{Field: "type", Code: reason.FormType}
 	}
 	body, ok := e.plainOutcome()
-	if !ok {
-		body = outcomeJSON{}
-		if json.Unmarshal([]byte(e.data), &body) != nil {
-			return Outcome{}, &reason.Refusal{Field: "data", Code: reason.FormJSON}
-		}
+	if !ok && json.Unmarshal([]byte(e.data), body) != nil {
+		return Outcome{}, &reason.Refusal{Field: "data", Code: reason.FormJSON}
 	}
 	if body.EventID == "" {
 		return Outcome{}, &reason.Refusal{Field: "data.eventId", Code: reason.FormID}
@@ -116,16 +118,15 @@ func ReadOutcome(headers []Header, value []byte) (Outcome, error) {
 
 // plainOutcome knows at sight what Binary writes: encoding/json takes ten times as long to say the same, and a property test
 // holds the two together. False says nothing about the data.
-func (e *envelope) plainOutcome() (o outcomeJSON, ok bool) {
+func (e *envelope) plainOutcome() (o *outcomeJSON, ok bool) {
+	o = &outcomeJSON{}
 	if !e.isObject || e.body.doubtful || strings.HasPrefix(e.data, byteOrderMark) {
-		return outcomeJSON{}, false
+		return o, false
 	}
-	for name, m := range e.body.all() {
-		if !o.set(name, m.raw) {
-			return outcomeJSON{}, false
-		}
+	if e.body.every(func(name string, m *member) bool { return o.set(name, m.raw) }) {
+		return o, true
 	}
-	return o, true
+	return &outcomeJSON{}, false
 }
 
 // set reads a member; false for what is not written as Binary writes it, be it only a name that encoding/json would match though
@@ -145,7 +146,7 @@ func (o *outcomeJSON) set(name, raw string) (ok bool) {
 	case "reason":
 		o.Reason, ok = textOf[reason.Code](raw)
 	case "effects":
-		ok = json.Unmarshal([]byte(raw), &o.Effects) == nil
+		o.Effects, ok = listOf[reason.Code](raw)
 	case "registerVersion":
 		o.RegisterVersion, ok = text(raw)
 	case "sequence":
@@ -164,20 +165,21 @@ func plainIdentity(raw string) (id identityJSON, ok bool) {
 	if !person.parse(raw) || person.doubtful {
 		return identityJSON{}, false
 	}
-	for name, m := range person.all() {
+	ok = person.every(func(name string, m *member) (ok bool) {
 		switch name {
 		case "root":
 			id.Root, ok = text(m.raw)
 		case "extension":
 			id.Extension, ok = text(m.raw)
-		default:
-			ok = false
 		}
-		if !ok {
-			return identityJSON{}, false
-		}
-	}
-	return id, true
+		return ok
+	})
+	return id, ok
+}
+
+func listOf[T ~string](raw string) (list []T, ok bool) {
+	err := json.Unmarshal([]byte(raw), &list)
+	return list, err == nil
 }
 
 func textOf[T ~string](raw string) (T, bool) {

@@ -52,7 +52,7 @@ func (e *envelope) judge(now time.Time) Received {
 	if !rootOK || !extensionOK {
 		return Received{Unreadable: reason.FormPerson}
 	}
-	r := reader{data: &e.body, now: now, withdrawal: e.body.says("decision", "withdraw")}
+	r := reader{data: e.body, now: now, withdrawal: e.body.says("decision", "withdraw")}
 	r.envelope(e)
 	r.person(&person, root, extension)
 	r.what()
@@ -62,7 +62,7 @@ func (e *envelope) judge(now time.Time) Received {
 
 // reader reads one event, field by field in the order in which its faults shall be told.
 type reader struct {
-	data       *object
+	data       object
 	now        time.Time
 	withdrawal bool
 	decision   Decision

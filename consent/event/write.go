@@ -24,7 +24,7 @@ func (d Decision) Binary() (headers []Header, value []byte) {
 	if !d.DecidedAt.IsZero() {
 		w.time("decidedAt", d.DecidedAt)
 	}
-	d.Actor.write(w)
+	d.Actor.write(&w)
 	if d.Notice != (Notice{}) {
 		w.open("notice")
 		w.text("version", d.Notice.Version)
@@ -77,7 +77,7 @@ func binaryHeaders(id, kind, source string, at time.Time) []Header {
 // it to encoding/json, which takes several times as long over the same bytes.
 type writer struct{ out []byte }
 
-func newWriter() *writer { return &writer{append(make([]byte, 0, 448), '{')} }
+func newWriter() writer { return writer{append(make([]byte, 0, 448), '{')} }
 
 func (w *writer) end() []byte { return append(w.out, '}') }
 

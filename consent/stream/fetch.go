@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -185,9 +184,19 @@ func appendRecords(records []Record, r protocol.RecordReader, next int64, transa
 }
 
 func fromKafka(headers []kafka.Header) []Header {
+	size := 0
+	for _, h := range headers {
+		size += len(h.Value)
+	}
+	values := make([]byte, 0, size) // copies of all: the fetch's memory is used again
 	out := make([]Header, len(headers))
 	for i, h := range headers {
-		out[i] = Header{Key: h.Key, Value: bytes.Clone(h.Value)} // the fetch's memory is used again
+		out[i].Key = h.Key
+		if h.Value != nil {
+			start := len(values)
+			values = append(values, h.Value...)
+			out[i].Value = values[start:len(values):len(values)]
+		}
 	}
 	return out
 }
