@@ -2,7 +2,9 @@ package event
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 )
@@ -37,6 +39,56 @@ func TestManyNamesAreNoLoad(t *testing.T) {
 	if !o.parse(manyMembers(100_000)) || !o.ambiguous("n99998") || o.ambiguous("n99999") || o.raw("n5") != "5" {
 		t.Error("the names of a large object are not what they were")
 	}
+}
+
+var drawnObjects = flag.Int("event.objects", 50_000, "how many objects are held against encoding/json")
+
+// TestObjectsAreThoseOfEncodingJSON is FuzzObject with texts that are mostly JSON, or miss it by little.
+func TestObjectsAreThoseOfEncodingJSON(t *testing.T) {
+	t.Parallel()
+	draws := rand.New(rand.NewPCG(8259, 1))
+	for range *drawnObjects {
+		if sameObject(t, writtenObject(draws)); t.Failed() {
+			return
+		}
+	}
+}
+
+// writtenObject is an object with a fault or two, if any.
+func writtenObject(draws *rand.Rand) string {
+	text := "{" + membersOf(draws, 0) + "}"
+	pieces := [...]string{
+		"", " ", "\t\r\n", "\v", "\u00a0", "\ufeff", "\x00", "\x1f", "\x7f", "\xff", "{", "}", "[", "]", ",", ":", `"`, `\`, "0", "1", "-", "+", ".", "e", "E",
+		"t", "null", "truex", `"a":1,`, `,"a":2`, `"\u00e5"`, `"\ud83d\ude00"`, `"\ud83d"`, `"\u12"`, `"\a"`, "//", "'a'",
+	}
+	for draws.IntN(2) == 0 {
+		from := draws.IntN(len(text) + 1)
+		to := min(len(text), from+draws.IntN(3))
+		text = text[:from] + pieces[draws.IntN(len(pieces))] + text[to:]
+	}
+	return text
+}
+
+func membersOf(draws *rand.Rand, depth int) string {
+	names := [...]string{`"a"`, `"b"`, `"\u0061"`, `"å"`, `""`, "\"\xff\""}
+	var members []string
+	for range draws.IntN(5) {
+		members = append(members, names[draws.IntN(len(names))]+":"+writtenValue(draws, depth+1))
+	}
+	return strings.Join(members, ",")
+}
+
+func writtenValue(draws *rand.Rand, depth int) string {
+	scalars := [...]string{"0", "-0.5", "10e+7", "1E9", "true", "false", "null", `"x"`, `"\n\"\\"`, `"\u0061"`, "\"\xc3\"", `""`}
+	switch kind := draws.IntN(8); {
+	case kind == 0 && depth < 5:
+		return "{" + membersOf(draws, depth) + "}"
+	case kind == 1 && depth < 5:
+		return "[" + writtenValue(draws, depth+1) + " , " + writtenValue(draws, depth+1) + "]"
+	case kind == 2:
+		return "[ ]"
+	}
+	return scalars[draws.IntN(len(scalars))]
 }
 
 func sameObject(t *testing.T, text string) {
