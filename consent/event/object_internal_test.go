@@ -59,7 +59,7 @@ func writtenObject(draws *rand.Rand) string {
 	text := "{" + membersOf(draws, 0) + "}"
 	pieces := [...]string{
 		"", " ", "\t\r\n", "\v", "\u00a0", "\ufeff", "\x00", "\x1f", "\x7f", "\xff", "{", "}", "[", "]", ",", ":", `"`, `\`, "0", "1", "-", "+", ".", "e", "E",
-		"t", "null", "truex", `"a":1,`, `,"a":2`, `"\u00e5"`, `"\ud83d\ude00"`, `"\ud83d"`, `"\u12"`, `"\a"`, "//", "'a'",
+		"t", "null", "truex", `"a":1,`, `,"a":2`, `"\u00e5"`, `"\ud83d\ude00"`, `"\ud83d"`, `"\u12"`, `"\u00g5"`, `"\a"`, "//", "'a'",
 	}
 	for draws.IntN(2) == 0 {
 		from := draws.IntN(len(text) + 1)
