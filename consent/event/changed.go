@@ -29,8 +29,12 @@ type changedJSON struct {
 
 // Binary writes the signal as a record in binary CloudEvents mode.
 func (c Changed) Binary() (headers []Header, value []byte) {
-	body := changedJSON{identityJSON{c.Person.Root(), c.Person.RevealExtension()}, c.Channel, c.Version, c.Time.UTC()}
-	return binaryHeaders(c.ID, TypeChanged, c.Source, c.Time), mustJSON(body)
+	w := newWriter()
+	w.identity("person", c.Person.Root(), c.Person.RevealExtension())
+	w.text("channel", string(c.Channel))
+	w.text("version", c.Version)
+	w.time("time", c.Time)
+	return binaryHeaders(c.ID, TypeChanged, c.Source, c.Time), w.end()
 }
 
 // ReadChanged reads a record of TopicChanges, in either mode. The error is a reason.Refusal: FormType for another type or

@@ -3,7 +3,7 @@ package event
 import "strings"
 
 // scanner walks over JSON and tells where things begin and end. It takes exactly what encoding/json takes, which FuzzObject holds
-// it to, but however deep, and decodes nothing on the way: a walk token by token is most of the price of a decision.
+// it to, but however deep, and decodes nothing on the way: its walk token by token was most of the price of a decision.
 type scanner struct {
 	text string
 	at   int

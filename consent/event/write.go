@@ -136,6 +136,7 @@ func (w *writer) time(name string, t time.Time) {
 	w.out = append(out, '"')
 }
 
+// quote writes a text. What encoding/json would write otherwise than it stands there, is left to it.
 func (w *writer) quote(s string) {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
@@ -148,13 +149,13 @@ func (w *writer) quote(s string) {
 	w.out = append(w.out, '"')
 }
 
+// identityJSON is an identity as encoding/json reads it.
 type identityJSON struct {
 	Root      string `json:"root"`
 	Extension string `json:"extension"`
 }
 
-// mustJSON encodes our own structs of text, numbers and times: an error is a fault of this package. A year beyond 9999 is
-// the one value that could fail, and the reader takes none.
+// mustJSON encodes a text, or in tests what the writer is held to: an error is a fault of this package.
 func mustJSON(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {

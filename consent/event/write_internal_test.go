@@ -111,3 +111,13 @@ func TestOutcomesAreWrittenAsEncodingJSONWould(t *testing.T) {
 		sameText(t, got, want)
 	})
 }
+
+func TestChangesAreWrittenAsEncodingJSONWould(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		o := anyOutcome(t)
+		c := Changed{Person: o.Person, Channel: o.Channel, Version: o.RegisterVersion, Time: o.Time}
+		_, got := c.Binary()
+		sameText(t, got, changedJSON{identityJSON{c.Person.Root(), c.Person.RevealExtension()}, c.Channel, c.Version, c.Time.UTC()})
+	})
+}
