@@ -35,7 +35,7 @@ func ParseEmail(raw string) (Value, error) {
 }
 
 // plainEmail knows at sight what nearly everybody has: letters, digits and a few signs before @, an ASCII domain under a top level
-// of letters behind it. The judgement below takes fifty times as long to say the same; a test holds the two together. False says
+// of letters behind it. The judgement below takes many times as long to say the same; a test holds the two together. False says
 // nothing about the address.
 func plainEmail(raw string) (address string, ok bool) {
 	local, domain, _ := strings.Cut(raw, "@")

@@ -116,7 +116,7 @@ func ReadOutcome(headers []Header, value []byte) (Outcome, error) {
 	}, nil
 }
 
-// plainOutcome knows at sight what Binary writes: encoding/json takes ten times as long to say the same, and a property test
+// plainOutcome knows at sight what Binary writes: encoding/json takes several times as long to say the same, and a test
 // holds the two together. False says nothing about the data.
 func (e *envelope) plainOutcome() (o *outcomeJSON, ok bool) {
 	o = &outcomeJSON{}
