@@ -42,6 +42,9 @@ func plainEmail(raw string) (address string, ok bool) {
 	if len(raw) > maxAddress || len(local) > maxLocal || local == "" || badDots(local) || !only(local, "._-+") {
 		return "", false
 	}
+	if !only(domain, ".-") {
+		return "", false
+	}
 	lower := strings.ToLower(domain)
 	top := lower[strings.LastIndexByte(lower, '.')+1:]
 	if len(top) == len(lower) || strings.Trim(top, "abcdefghijklmnopqrstuvwxyz") != "" {
@@ -49,7 +52,7 @@ func plainEmail(raw string) (address string, ok bool) {
 	}
 	for label := range strings.SplitSeq(lower, ".") {
 		edged := strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") || strings.HasPrefix(label, "xn--")
-		if label == "" || len(label) > maxLabel || edged || !only(label, "-") {
+		if label == "" || len(label) > maxLabel || edged {
 			return "", false
 		}
 	}
@@ -142,7 +145,10 @@ func asciiDomain(domain string) (string, reason.Code) {
 		return "", reason.EmailDomainCharacters
 	}
 	lower := strings.ToLower(domain)
-	if !strings.ContainsFunc(lower, isNotASCII) && !strings.Contains("."+lower, ".xn--") {
+	switch inASCII := !strings.ContainsFunc(lower, isNotASCII); {
+	case inASCII && strings.ContainsFunc(domain, isNotASCII):
+		return "", reason.EmailDomainIDN // the Kelvin sign, whose lower case is a plain k
+	case inASCII && !strings.Contains("."+lower, ".xn--"):
 		return lower, ""
 	}
 	ascii, err := idna.Lookup.ToASCII(lower)
