@@ -25,6 +25,9 @@ func AsSent(root, extension string) RawPerson {
 	return RawPerson{contact.KnownPersonID(printable(root), printable(extension))}
 }
 
+// RawOf is an identity that is in order.
+func RawOf(p contact.PersonID) RawPerson { return RawPerson{p} }
+
 // Root is the OID of the identity type, as sent.
 func (p RawPerson) Root() string { return p.sent.Root() }
 

@@ -294,7 +294,7 @@ func (l *learning) refuse(ctx context.Context, k key, share plan.Share) error {
 	if !share.Under.IsZero() {
 		p = share.Under
 	}
-	mark := refusalMark(intake.Entry{Person: event.AsSent(p.Root(), p.RevealExtension()), Decision: event.Decision{
+	mark := refusalMark(intake.Entry{Person: event.RawOf(p), Decision: event.Decision{
 		EventID: share.EventID, Source: share.Source, Channel: k.channel, Revision: share.Revision}})
 	_, err := l.tx.Exec(ctx, refusedSQL, mark, share.EventID, share.Source, &l.id, string(k.channel), share.Revision, string(reason.GuardianNotAllowed))
 	if err != nil {

@@ -28,7 +28,7 @@ func (s *Store) about(kept contact.PersonID, channel contact.Channel, v plan.Ver
 	if !v.Under.IsZero() {
 		p = v.Under
 	}
-	return said{person: event.AsSent(p.Root(), p.RevealExtension()), pseudo: event.Key(s.Pepper, p), channel: channel, verdict: v}
+	return said{person: event.RawOf(p), pseudo: event.Key(s.Pepper, p), channel: channel, verdict: v}
 }
 
 // message waits to be published.
