@@ -1,14 +1,18 @@
 package mockregister
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/personv4"
@@ -144,9 +148,9 @@ type bulkWork struct {
 	now     time.Time
 	access  accessEntry // what the entries of all items have in common
 	entries []accessEntry
-	targets []target  // whom the items are about, each once
+	targets []target  // whom the items are about, each once and in order
 	of      []*target // the target of each item
-	order   []*target // those whom the register knows, as they were taken
+	order   []*target // those whom the register knows
 
 	wall           string // the time when the first decision was applied
 	previous, next string // version: which one follows which, as found last
@@ -156,6 +160,7 @@ type bulkWork struct {
 type target struct {
 	person
 	known  bool
+	place  pgtype.TID       // of the row, while it is locked
 	fences [2]standingFence // of Mobile and Email
 	record *personv4.Record // nil: nothing was applied
 }
@@ -198,10 +203,10 @@ func (w *bulkWork) take(ctx context.Context, tx pgx.Tx, items []contactsv1.Chang
 	}
 	var batch pgx.Batch
 	batch.Queue(`
-		select a.n, p.deceased, p.protected_person, p.protected_population, p.version, p.content
+		select a.n, p.ctid, p.deceased, p.protected_person, p.protected_population, p.version, p.content
 		from unnest($1::text[], $2::text[]) with ordinality as a (root, extension, n)
 		join register.persons p on p.root = a.root and p.extension = a.extension
-		order by p.root, p.extension for update of p`, roots, extensions).Query(w.takePersons)
+		order by a.n for update of p`, roots, extensions).Query(w.takePersons)
 	batch.Queue(`
 		select a.n, f.channel, f.revision, f.withdrawn, f.event_id
 		from unnest($1::text[], $2::text[]) with ordinality as a (root, extension, n)
@@ -209,29 +214,36 @@ func (w *bulkWork) take(ctx context.Context, tx pgx.Tx, items []contactsv1.Chang
 	return tx.SendBatch(ctx, &batch).Close()
 }
 
-// aim finds whom the items are about.
+// aim finds whom the items are about. They are put in order, which is that of an index too: neighbours lie on one page.
 func (w *bulkWork) aim(items []contactsv1.Change) {
-	w.targets, w.of = make([]target, 0, len(items)), make([]*target, len(items))
-	known := make(map[personv4.ID]*target, len(items))
-	for i, item := range items {
+	w.of = make([]*target, len(items))
+	ids, byID := make([]personv4.ID, 0, len(items)), make(map[personv4.ID]*target, len(items))
+	for _, item := range items {
 		id := item.Person.ID()
-		t := known[id]
-		if t == nil {
-			w.targets = append(w.targets, target{person: person{id: id}}) // it has room for all, and stays where it is
-			t = &w.targets[len(w.targets)-1]
-			known[id] = t
+		if _, again := byID[id]; !again {
+			ids, byID[id] = append(ids, id), nil
 		}
-		w.of[i] = t
+	}
+	slices.SortFunc(ids, func(a, b personv4.ID) int {
+		return cmp.Or(strings.Compare(a.Root, b.Root), strings.Compare(a.Extension, b.Extension))
+	})
+	w.targets = make([]target, len(ids))
+	for i, id := range ids {
+		w.targets[i].id, byID[id] = id, &w.targets[i]
+	}
+	for i, item := range items {
+		w.of[i] = byID[item.Person.ID()]
 	}
 }
 
 func (w *bulkWork) takePersons(rows pgx.Rows) error {
 	var n int64
+	var place pgtype.TID
 	var p person
-	_, err := pgx.ForEachRow(rows, []any{&n, &p.deceased, &p.secrecy, &p.protectedPopulation, &p.version, &p.content}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&n, &place, &p.deceased, &p.secrecy, &p.protectedPopulation, &p.version, &p.content}, func() error {
 		t := &w.targets[n-1]
 		p.id = t.id
-		t.person, t.known = p, true
+		t.person, t.known, t.place = p, true, place
 		w.order = append(w.order, t)
 		return nil
 	})
@@ -365,8 +377,10 @@ func (w *bulkWork) store(ctx context.Context, tx pgx.Tx, bulk contactsv1.Bulk, o
 	return w.copyFences(ctx, tx)
 }
 
+// queueRecords finds the rows by their places, which they keep while they are locked: that is cheaper than once more by an index.
 func (w *bulkWork) queueRecords(batch *pgx.Batch) error {
-	var roots, extensions, versions, contents []string
+	var places []pgtype.TID
+	var versions, contents []string
 	var mobiles, emails []*string
 	var mobileNotify, emailNotify []bool
 	for _, t := range w.order {
@@ -378,22 +392,21 @@ func (w *bulkWork) queueRecords(batch *pgx.Batch) error {
 			return err
 		}
 		o := ownOf(t.record.Entries)
-		roots, extensions = append(roots, t.id.Root), append(extensions, t.id.Extension)
-		versions, contents = append(versions, t.record.Version), append(contents, content)
+		places, versions, contents = append(places, t.place), append(versions, t.record.Version), append(contents, content)
 		mobiles, mobileNotify = append(mobiles, o.mobile), append(mobileNotify, o.mobileNotify)
 		emails, emailNotify = append(emails, o.email), append(emailNotify, o.emailNotify)
 	}
-	if len(roots) == 0 {
+	if len(places) == 0 {
 		return nil
 	}
 	batch.Queue(`
 		update register.persons p
 		set version = n.version, content = n.content, own_version = n.version,
 			mobile = n.mobile, mobile_notify = n.mobile_notify, email = n.email, email_notify = n.email_notify
-		from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::boolean[])
-			as n (root, extension, version, content, mobile, mobile_notify, email, email_notify)
-		where p.root = n.root and p.extension = n.extension`,
-		roots, extensions, versions, contents, mobiles, mobileNotify, emails, emailNotify)
+		from unnest($1::tid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::boolean[])
+			as n (place, version, content, mobile, mobile_notify, email, email_notify)
+		where p.ctid = n.place`,
+		places, versions, contents, mobiles, mobileNotify, emails, emailNotify)
 	return nil
 }
 
