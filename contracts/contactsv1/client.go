@@ -86,9 +86,7 @@ func (c *Client) Write(ctx context.Context, ref string, w Write) (Written, error
 // Change has at most MaxItems decisions carried out, and gives an Outcome for each, in that order. key is a UUID of the
 // caller's own choosing: after an error repeat the same changes under the same key.
 func (c *Client) Change(ctx context.Context, key string, changes []Change) ([]Outcome, error) {
-	var answer struct {
-		Outcomes []Outcome `json:"outcomes"`
-	}
+	var answer changeAnswer
 	err := c.post(ctx, "/changes", http.Header{"Idempotency-Key": {key}}, changeRequest{changes}, &answer)
 	if err == nil && len(answer.Outcomes) != len(changes) {
 		err = &rivta.StatusError{Status: http.StatusOK, Reason: "the answer is about another number of changes"}
@@ -130,7 +128,7 @@ func (c *Client) post(ctx context.Context, path string, header http.Header, body
 func (c *Client) call(ctx context.Context, method, path string, header http.Header, body, answer any) error {
 	var text io.Reader
 	if body != nil {
-		encoded, err := json.Marshal(body)
+		encoded, err := encode(body)
 		if err != nil {
 			return fmt.Errorf("write request: %w", err)
 		}
@@ -155,6 +153,13 @@ func (c *Client) call(ctx context.Context, method, path string, header http.Head
 	return read(response, answer)
 }
 
+func encode(body any) ([]byte, error) {
+	if bulk, ok := body.(changeRequest); ok {
+		return encodeChanges(bulk.Changes), nil
+	}
+	return json.Marshal(body)
+}
+
 // withoutURL drops the address from the error, which is ours to know and nothing to log.
 func withoutURL(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
@@ -174,8 +179,23 @@ func read(response *http.Response, answer any) error {
 	if err != nil {
 		return fmt.Errorf("read answer: %w", err)
 	}
-	if len(text) > maxAnswer || json.Unmarshal(text, answer) != nil { // members that are not known are ignored
+	if len(text) > maxAnswer || decodeAnswer(text, answer) != nil { // members that are not known are ignored
 		return &rivta.StatusError{Status: response.StatusCode, Reason: "the answer cannot be read"}
 	}
 	return nil
+}
+
+// changeAnswer is the answer to a bulk change.
+type changeAnswer struct {
+	Outcomes []Outcome `json:"outcomes"`
+}
+
+func decodeAnswer(text []byte, answer any) error {
+	if bulk, ok := answer.(*changeAnswer); ok {
+		if outcomes, ok := plainOutcomes(text); ok {
+			bulk.Outcomes = outcomes
+			return nil
+		}
+	}
+	return json.Unmarshal(text, answer)
 }

@@ -169,12 +169,7 @@ func (c *checks) problem() *problem.Problem {
 	return p
 }
 
-var (
-	rootText      = regexp.MustCompile(`^[0-2](\.(0|[1-9][0-9]{0,15})){1,20}$`)
-	extensionText = regexp.MustCompile(`^[0-9A-Za-z-]{1,32}$`)
-	versionText   = regexp.MustCompile(`^[0-9]{14}$`)
-	eventIDText   = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
-)
+var versionText = regexp.MustCompile(`^[0-9]{14}$`)
 
 func (c *checks) items(list string, count int) {
 	c.must(count > 0, "too_few", "%s", list)
@@ -182,11 +177,11 @@ func (c *checks) items(list string, count int) {
 }
 
 func (c *checks) person(p Person, list string, i int, inner string) {
-	if rootText.MatchString(p.Root) && extensionText.MatchString(p.Extension) { // fmt is slow, and almost all are right
+	if isRoot(p.Root) && isExtension(p.Extension) { // fmt is slow, and almost all are right
 		return
 	}
-	c.must(rootText.MatchString(p.Root), "form", "%s[%d]%s.root", list, i, inner)
-	c.must(extensionText.MatchString(p.Extension), "form", "%s[%d]%s.extension", list, i, inner)
+	c.must(isRoot(p.Root), "form", "%s[%d]%s.root", list, i, inner)
+	c.must(isExtension(p.Extension), "form", "%s[%d]%s.extension", list, i, inner)
 }
 
 // lookupRequest asks for persons.
@@ -260,6 +255,36 @@ type changeRequest struct {
 }
 
 func decodeChanges(text []byte) ([]Change, *problem.Problem) {
+	changes, ok := plainChanges(text)
+	if !ok {
+		var wrong *problem.Problem
+		if changes, wrong = decodeGivenChanges(text); wrong != nil {
+			return nil, wrong
+		}
+	}
+	var c checks
+	c.items("changes", len(changes))
+	for i, change := range changes {
+		c.person(change.Person, "changes", i, ".person")
+		if change.isFormal() {
+			continue
+		}
+		c.must(change.Channel == Mobile || change.Channel == Email, "value", "changes[%d].channel", i)
+		c.must(change.Decision == Share || change.Decision == Withdraw, "value", "changes[%d].decision", i)
+		c.must(change.Revision >= 1, "value", "changes[%d].revision", i)
+		c.must(change.EventID == "" || isEventID(change.EventID), "form", "changes[%d].eventId", i)
+	}
+	return changes, c.problem()
+}
+
+// isFormal tells whether all but the person and the value is as it must be.
+func (c Change) isFormal() bool {
+	return (c.Channel == Mobile || c.Channel == Email) && (c.Decision == Share || c.Decision == Withdraw) &&
+		c.Revision >= 1 && (c.EventID == "" || isEventID(c.EventID))
+}
+
+// decodeGivenChanges reads a bulk change whatever it looks like.
+func decodeGivenChanges(text []byte) ([]Change, *problem.Problem) {
 	var request struct {
 		Changes []givenChange `json:"changes"`
 	}
@@ -267,20 +292,12 @@ func decodeChanges(text []byte) ([]Change, *problem.Problem) {
 	if p := decode(text, shape{names: names}, &request); p != nil {
 		return nil, p
 	}
-	var c checks
-	c.items("changes", len(request.Changes))
 	changes := make([]Change, len(request.Changes))
 	for i, given := range request.Changes {
-		change := given.Change
-		change.Revision = int64(given.Revision)
-		changes[i] = change
-		c.person(change.Person, "changes", i, ".person")
-		c.must(change.Channel == Mobile || change.Channel == Email, "value", "changes[%d].channel", i)
-		c.must(change.Decision == Share || change.Decision == Withdraw, "value", "changes[%d].decision", i)
-		c.must(change.Revision >= 1, "value", "changes[%d].revision", i)
-		c.must(change.EventID == "" || eventIDText.MatchString(change.EventID), "form", "changes[%d].eventId", i)
+		changes[i] = given.Change
+		changes[i].Revision = int64(given.Revision)
 	}
-	return changes, c.problem()
+	return changes, nil
 }
 
 // writeRequest is the body of PUT and PATCH.

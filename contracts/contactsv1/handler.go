@@ -244,6 +244,10 @@ func (a reply) write(w http.ResponseWriter) (status int) {
 	}
 	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(status)
+	if bulk, ok := a.body.(changeAnswer); ok {
+		_, _ = w.Write(bulk.encode())
+		return status
+	}
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(a.body) // a caller that has gone needs no answer
@@ -381,7 +385,7 @@ func (s server) change(r *request, body []byte) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	out := reply{body: map[string][]Outcome{"outcomes": answer.Outcomes}}
+	out := reply{body: changeAnswer{answer.Outcomes}}
 	if answer.Replayed {
 		out.header = map[string]string{"Idempotency-Replayed": "true"}
 	}

@@ -1,14 +1,18 @@
 package mockregister
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/personv4"
@@ -36,9 +40,9 @@ func (s contactsService) Change(ctx context.Context, c contactsv1.Call, bulk con
 }
 
 // keepAll puts what a bulk may replace among the past, if reads lag; see keep.
-func (b behindFaults) keepAll(ctx context.Context, asked []personv4.ID) (settle func(map[personv4.ID]bool, error), err error) {
+func (b behindFaults) keepAll(ctx context.Context, asked []personv4.ID) (settle func([]personv4.ID, error), err error) {
 	if !b.faults.past.keeps() {
-		return func(map[personv4.ID]bool, error) {}, nil
+		return func([]personv4.ID, error) {}, nil
 	}
 	rows, err := b.rows(ctx, asked, true)
 	if err != nil {
@@ -50,9 +54,13 @@ func (b behindFaults) keepAll(ctx context.Context, asked []personv4.ID) (settle 
 			kept[p.id] = b.faults.past.keep(p.person)
 		}
 	}
-	return func(changed map[personv4.ID]bool, err error) {
+	return func(changed []personv4.ID, err error) {
+		isChanged := map[personv4.ID]bool{}
+		for _, id := range changed {
+			isChanged[id] = true
+		}
 		for id, settle := range kept {
-			settle(err != nil || changed[id], b.clock.now())
+			settle(err != nil || isChanged[id], b.clock.now())
 		}
 	}, nil
 }
@@ -60,8 +68,8 @@ func (b behindFaults) keepAll(ctx context.Context, asked []personv4.ID) (settle 
 // changeAll carries out a bulk in one transaction, and tells whose records it changed.
 func (r *Register) changeAll(
 	ctx context.Context, c contactsv1.Call, bulk contactsv1.Bulk,
-) (answer contactsv1.BulkAnswer, changed map[personv4.ID]bool, err error) {
-	work := bulkWork{Register: r, call: c, now: r.clock.now(), changed: map[personv4.ID]bool{}}
+) (answer contactsv1.BulkAnswer, changed []personv4.ID, err error) {
+	work := bulkWork{Register: r, call: c, now: r.clock.now(), access: restEntry(c, personv4.ID{}, "")}
 	err = pgx.BeginFunc(ctx, r.pool, func(tx pgx.Tx) error {
 		earlier, err := r.earlier(ctx, tx, c.Caller.HSAID, bulk)
 		if err != nil {
@@ -88,10 +96,11 @@ func (r *Register) changeAll(
 	if p, isRefused := errors.AsType[*problem.Problem](err); isRefused {
 		err = r.refusedBulk(ctx, c, bulk, p)
 	}
-	if err == nil && len(work.changed) > 0 {
+	changed = work.changed()
+	if err == nil && len(changed) > 0 {
 		r.feed.wake()
 	}
-	return answer, work.changed, err
+	return answer, changed, err
 }
 
 // refusedBulk logs a bulk of which no item is looked at, and returns what is answered.
@@ -137,58 +146,117 @@ type bulkWork struct {
 	*Register
 	call    contactsv1.Call
 	now     time.Time
-	persons map[personv4.ID]*target
-	order   []*target // as they were taken
+	access  accessEntry // what the entries of all items have in common
 	entries []accessEntry
-	changed map[personv4.ID]bool
+	targets []target  // whom the items are about, each once and in order
+	of      []*target // the target of each item
+	order   []*target // those whom the register knows
+
+	wall           string // the time when the first decision was applied
+	previous, next string // version: which one follows which, as found last
 }
 
 // target is a person whom decisions of a bulk are about.
 type target struct {
 	person
-	fences map[contactsv1.Channel]fence
-	moved  map[contactsv1.Channel]bool // whose fence is another one now
-	record *personv4.Record            // nil: nothing was applied
+	known  bool
+	place  pgtype.TID       // of the row, while it is locked
+	fences [2]standingFence // of Mobile and Email
+	record *personv4.Record // nil: nothing was applied
+}
+
+// standingFence is a fence, and what is stored of it.
+type standingFence struct {
+	fence
+	stored, moved bool // moved: it is another one than before the bulk
+}
+
+// fenceOf is the fence of a channel.
+func (t *target) fenceOf(c contactsv1.Channel) *standingFence {
+	if c == contactsv1.Mobile {
+		return &t.fences[0]
+	}
+	return &t.fences[1]
+}
+
+// channels are those of a target's fences.
+func channels() [2]contactsv1.Channel {
+	return [2]contactsv1.Channel{contactsv1.Mobile, contactsv1.Email}
+}
+
+// changed are the persons to whose records something was applied.
+func (w *bulkWork) changed() (changed []personv4.ID) {
+	for _, t := range w.order {
+		if t.record != nil {
+			changed = append(changed, t.id)
+		}
+	}
+	return changed
 }
 
 // take locks the persons, always in the same order so that two bulks cannot wait for each other, and then reads their fences.
 func (w *bulkWork) take(ctx context.Context, tx pgx.Tx, items []contactsv1.Change) error {
-	asked := make([]personv4.ID, len(items))
-	for i, item := range items {
-		asked[i] = item.Person.ID()
+	w.aim(items)
+	roots, extensions := make([]string, len(w.targets)), make([]string, len(w.targets))
+	for i := range w.targets {
+		roots[i], extensions[i] = w.targets[i].id.Root, w.targets[i].id.Extension
 	}
-	roots, extensions := columnsOf(asked)
-	w.persons = map[personv4.ID]*target{}
 	var batch pgx.Batch
 	batch.Queue(`
-		select p.root, p.extension, p.deceased, p.protected_person, p.protected_population, p.version, p.content
-		from register.persons p join (select distinct * from unnest($1::text[], $2::text[])) as a (root, extension) using (root, extension)
-		order by p.root, p.extension for update of p`, roots, extensions).Query(w.takePersons)
+		select a.n, p.ctid, p.deceased, p.protected_person, p.protected_population, p.version, p.content
+		from unnest($1::text[], $2::text[]) with ordinality as a (root, extension, n)
+		join register.persons p on p.root = a.root and p.extension = a.extension
+		order by a.n for update of p`, roots, extensions).Query(w.takePersons)
 	batch.Queue(`
-		select f.root, f.extension, f.channel, f.revision, f.withdrawn, f.event_id
-		from register.fence f join (select distinct * from unnest($1::text[], $2::text[])) as a (root, extension) using (root, extension)`,
-		roots, extensions).Query(w.takeFences)
+		select a.n, f.channel, f.revision, f.withdrawn, f.event_id
+		from unnest($1::text[], $2::text[]) with ordinality as a (root, extension, n)
+		join register.fence f on f.root = a.root and f.extension = a.extension`, roots, extensions).Query(w.takeFences)
 	return tx.SendBatch(ctx, &batch).Close()
 }
 
+// aim finds whom the items are about. They are put in order, which is that of an index too: neighbours lie on one page.
+func (w *bulkWork) aim(items []contactsv1.Change) {
+	w.of = make([]*target, len(items))
+	ids, byID := make([]personv4.ID, 0, len(items)), make(map[personv4.ID]*target, len(items))
+	for _, item := range items {
+		id := item.Person.ID()
+		if _, again := byID[id]; !again {
+			ids, byID[id] = append(ids, id), nil
+		}
+	}
+	slices.SortFunc(ids, func(a, b personv4.ID) int {
+		return cmp.Or(strings.Compare(a.Root, b.Root), strings.Compare(a.Extension, b.Extension))
+	})
+	w.targets = make([]target, len(ids))
+	for i, id := range ids {
+		w.targets[i].id, byID[id] = id, &w.targets[i]
+	}
+	for i, item := range items {
+		w.of[i] = byID[item.Person.ID()]
+	}
+}
+
 func (w *bulkWork) takePersons(rows pgx.Rows) error {
+	var n int64
+	var place pgtype.TID
 	var p person
-	_, err := pgx.ForEachRow(rows, []any{&p.id.Root, &p.id.Extension, &p.deceased, &p.secrecy, &p.protectedPopulation, &p.version, &p.content},
-		func() error {
-			t := &target{person: p, fences: map[contactsv1.Channel]fence{}, moved: map[contactsv1.Channel]bool{}}
-			w.persons[p.id], w.order = t, append(w.order, t)
-			return nil
-		})
+	_, err := pgx.ForEachRow(rows, []any{&n, &place, &p.deceased, &p.secrecy, &p.protectedPopulation, &p.version, &p.content}, func() error {
+		t := &w.targets[n-1]
+		p.id = t.id
+		t.person, t.known, t.place = p, true, place
+		w.order = append(w.order, t)
+		return nil
+	})
 	return err
 }
 
 func (w *bulkWork) takeFences(rows pgx.Rows) error {
-	var id personv4.ID
+	var n int64
 	var channel contactsv1.Channel
 	var f fence
-	_, err := pgx.ForEachRow(rows, []any{&id.Root, &id.Extension, &channel, &f.revision, &f.withdrawn, &f.eventID}, func() error {
-		if t := w.persons[id]; t != nil {
-			t.fences[channel] = f
+	_, err := pgx.ForEachRow(rows, []any{&n, &channel, &f.revision, &f.withdrawn, &f.eventID}, func() error {
+		if t := &w.targets[n-1]; t.known {
+			*t.fenceOf(channel) = standingFence{fence: f, stored: true}
 		}
 		return nil
 	})
@@ -197,12 +265,13 @@ func (w *bulkWork) takeFences(rows pgx.Rows) error {
 
 // judge decides on every item in turn.
 func (w *bulkWork) judge(items []contactsv1.Change) ([]contactsv1.Outcome, error) {
+	w.entries = make([]accessEntry, 0, len(items))
 	outcomes := make([]contactsv1.Outcome, len(items))
 	for i, item := range items {
-		t := w.persons[item.Person.ID()]
+		t := w.of[i]
 		if code := w.refusal(t, item); code != "" {
 			outcomes[i] = contactsv1.Outcome{Outcome: contactsv1.Refused, Code: code}
-		} else if kind := t.fences[item.Channel].judge(fenceOf(item)); kind != contactsv1.Applied {
+		} else if kind := t.fenceOf(item.Channel).judge(fenceOf(item)); kind != contactsv1.Applied {
 			outcomes[i] = contactsv1.Outcome{Outcome: kind}
 		} else {
 			var err error
@@ -216,8 +285,8 @@ func (w *bulkWork) judge(items []contactsv1.Change) ([]contactsv1.Outcome, error
 }
 
 func (w *bulkWork) log(item contactsv1.Change, o contactsv1.Outcome) {
-	e := restEntry(w.call, item.Person.ID(), outcomeText(o))
-	e.action, e.version = string(item.Decision), o.Version
+	e := w.access
+	e.person, e.outcome, e.action, e.version = item.Person.ID(), outcomeText(o), string(item.Decision), o.Version
 	w.entries = append(w.entries, e)
 }
 
@@ -231,9 +300,9 @@ func outcomeText(o contactsv1.Outcome) string {
 // refusal is the code of why an item cannot be carried out, the graver ones first; empty if it can.
 func (w *bulkWork) refusal(t *target, item contactsv1.Change) string {
 	switch {
-	case t == nil && item.Person.ID().Check() != nil:
+	case !t.known && item.Person.ID().Check() != nil:
 		return contactsv1.CodeIdentityMalformed
-	case t == nil:
+	case !t.known:
 		return contactsv1.CodePersonUnknown
 	case t.protected() && !w.call.Unrestricted:
 		return contactsv1.CodeProtectedPerson
@@ -255,7 +324,7 @@ const roomForDetail = 2 << 10
 // apply puts a decision into the record, which gets its new version with the first one.
 func (w *bulkWork) apply(t *target, item contactsv1.Change) (contactsv1.Outcome, error) {
 	if t.record == nil {
-		next, err := w.clock.nextVersion(t.version)
+		next, err := w.versionAfter(t.version)
 		if err != nil {
 			return contactsv1.Outcome{}, err
 		}
@@ -263,14 +332,15 @@ func (w *bulkWork) apply(t *target, item contactsv1.Change) (contactsv1.Outcome,
 			return contactsv1.Outcome{}, err
 		}
 		t.record.Version = next
-		t.record.Actor = &personv4.Actor{ID: t.id, UpdateTime: w.clock.wall()}
+		t.record.Actor = &personv4.Actor{ID: t.id, UpdateTime: w.wall}
 	}
 	var detail *contactsv1.NewDetail
 	if item.Decision == contactsv1.Share {
 		detail = &contactsv1.NewDetail{Value: item.Value, Notify: item.Notify}
 	}
 	t.record.Entries = setOwn(t.record.Entries, item.Channel, detail)
-	t.fences[item.Channel], t.moved[item.Channel], w.changed[t.id] = fenceOf(item), true, true
+	f := t.fenceOf(item.Channel)
+	f.fence, f.moved = fenceOf(item), true
 	outcome := contactsv1.Outcome{Outcome: contactsv1.Applied, Version: t.record.Version}
 	if endPaperOptOut(t.record) {
 		outcome.Effects = []string{contactsv1.EffectPaperOptOutEnded}
@@ -278,24 +348,39 @@ func (w *bulkWork) apply(t *target, item contactsv1.Change) (contactsv1.Outcome,
 	return outcome, nil
 }
 
-// store writes records, fences and the answer in one round trip.
-func (w *bulkWork) store(ctx context.Context, tx pgx.Tx, bulk contactsv1.Bulk, outcomes []contactsv1.Outcome) error {
-	text, err := json.Marshal(outcomes)
-	if err != nil {
-		return err
+// versionAfter is clock.nextVersion as of when the first decision was applied: most persons of a bulk have the same version.
+func (w *bulkWork) versionAfter(previous string) (next string, err error) {
+	if w.next == "" {
+		w.wall = w.clock.wall()
 	}
+	if w.next == "" || previous != w.previous {
+		if next, err = w.clock.versionAt(w.wall, previous); err != nil {
+			return "", err
+		}
+		w.previous, w.next = previous, next
+	}
+	return w.next, nil
+}
+
+// store writes records, fences and the answer.
+func (w *bulkWork) store(ctx context.Context, tx pgx.Tx, bulk contactsv1.Bulk, outcomes []contactsv1.Outcome) error {
 	var batch pgx.Batch
 	if err := w.queueRecords(&batch); err != nil {
 		return err
 	}
 	w.queueFences(&batch)
 	batch.Queue(`insert into register.idempotency (caller, key, digest, answer, at) values ($1, $2, $3, $4, $5)`,
-		w.call.Caller.HSAID, bulk.Key, bulk.Digest[:], text, w.now)
-	return tx.SendBatch(ctx, &batch).Close()
+		w.call.Caller.HSAID, bulk.Key, bulk.Digest[:], contactsv1.EncodeOutcomes(outcomes), w.now)
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return err
+	}
+	return w.copyFences(ctx, tx)
 }
 
+// queueRecords finds the rows by their places, which they keep while they are locked: that is cheaper than once more by an index.
 func (w *bulkWork) queueRecords(batch *pgx.Batch) error {
-	var roots, extensions, versions, contents []string
+	var places []pgtype.TID
+	var versions, contents []string
 	var mobiles, emails []*string
 	var mobileNotify, emailNotify []bool
 	for _, t := range w.order {
@@ -307,43 +392,71 @@ func (w *bulkWork) queueRecords(batch *pgx.Batch) error {
 			return err
 		}
 		o := ownOf(t.record.Entries)
-		roots, extensions = append(roots, t.id.Root), append(extensions, t.id.Extension)
-		versions, contents = append(versions, t.record.Version), append(contents, content)
+		places, versions, contents = append(places, t.place), append(versions, t.record.Version), append(contents, content)
 		mobiles, mobileNotify = append(mobiles, o.mobile), append(mobileNotify, o.mobileNotify)
 		emails, emailNotify = append(emails, o.email), append(emailNotify, o.emailNotify)
 	}
-	if len(roots) == 0 {
+	if len(places) == 0 {
 		return nil
 	}
 	batch.Queue(`
 		update register.persons p
 		set version = n.version, content = n.content, own_version = n.version,
 			mobile = n.mobile, mobile_notify = n.mobile_notify, email = n.email, email_notify = n.email_notify
-		from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::boolean[])
-			as n (root, extension, version, content, mobile, mobile_notify, email, email_notify)
-		where p.root = n.root and p.extension = n.extension`,
-		roots, extensions, versions, contents, mobiles, mobileNotify, emails, emailNotify)
+		from unnest($1::tid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::boolean[])
+			as n (place, version, content, mobile, mobile_notify, email, email_notify)
+		where p.ctid = n.place`,
+		places, versions, contents, mobiles, mobileNotify, emails, emailNotify)
 	return nil
 }
 
+// queueFences moves the fences that there are.
 func (w *bulkWork) queueFences(batch *pgx.Batch) {
-	var roots, extensions, channels, events []string
+	var roots, extensions, channelNames, events []string
 	var revisions []int64
 	var withdrawn []bool
-	for _, t := range w.order {
-		for channel := range t.moved {
-			f := t.fences[channel]
-			roots, extensions, channels = append(roots, t.id.Root), append(extensions, t.id.Extension), append(channels, string(channel))
-			revisions, withdrawn, events = append(revisions, f.revision), append(withdrawn, f.withdrawn), append(events, f.eventID)
-		}
-	}
+	w.eachMoved(true, func(t *target, channel contactsv1.Channel, f fence) {
+		roots, extensions, channelNames = append(roots, t.id.Root), append(extensions, t.id.Extension), append(channelNames, string(channel))
+		revisions, withdrawn, events = append(revisions, f.revision), append(withdrawn, f.withdrawn), append(events, f.eventID)
+	})
 	if len(roots) == 0 {
 		return
 	}
 	batch.Queue(`
-		insert into register.fence (root, extension, channel, revision, withdrawn, event_id)
-		select * from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::text[])
-		on conflict (root, extension, channel) do update
-		set revision = excluded.revision, withdrawn = excluded.withdrawn, event_id = excluded.event_id`,
-		roots, extensions, channels, revisions, withdrawn, events)
+		update register.fence f set revision = n.revision, withdrawn = n.withdrawn, event_id = n.event_id
+		from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::text[])
+			as n (root, extension, channel, revision, withdrawn, event_id)
+		where f.root = n.root and f.extension = n.extension and f.channel = n.channel`,
+		roots, extensions, channelNames, revisions, withdrawn, events)
+}
+
+// copyFences puts up those that there were not. Nobody else can have done so: a fence is touched only by who holds the person's record.
+func (w *bulkWork) copyFences(ctx context.Context, tx pgx.Tx) error {
+	const each = 160 // about what a row takes
+	c, count := newCopying(each*len(w.order)), 0
+	w.eachMoved(false, func(t *target, channel contactsv1.Channel, f fence) {
+		count++
+		c.row(6)
+		c.text(t.id.Root)
+		c.text(t.id.Extension)
+		c.text(string(channel))
+		c.bigint(f.revision)
+		c.boolean(f.withdrawn)
+		c.text(f.eventID)
+	})
+	if count == 0 {
+		return nil
+	}
+	return c.into(ctx, tx, "register.fence (root, extension, channel, revision, withdrawn, event_id)")
+}
+
+// eachMoved goes through the fences that were moved, of those that were stored before or of the others.
+func (w *bulkWork) eachMoved(stored bool, do func(*target, contactsv1.Channel, fence)) {
+	for _, t := range w.order {
+		for _, channel := range channels() {
+			if f := t.fenceOf(channel); f.moved && f.stored == stored {
+				do(t, channel, f.fence)
+			}
+		}
+	}
 }

@@ -117,18 +117,28 @@ func takeSignals(ctx context.Context, tx pgx.Tx) ([]Signal, error) {
 	if err != nil {
 		return nil, err
 	}
-	signals, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Signal])
+	signals, s := make([]Signal, 0, sequenceBatch), Signal{}
+	_, err = pgx.ForEachRow(rows, []any{&s.Seq, &s.Root, &s.Extension, &s.Channel, &s.Version, &s.At}, func() error {
+		signals = append(signals, s)
+		return nil
+	})
 	slices.SortFunc(signals, func(a, b Signal) int { return cmp.Compare(a.Seq, b.Seq) }) // the id, until it is numbered
 	return signals, err
 }
 
 func putIntoFeed(ctx context.Context, tx pgx.Tx, signals []Signal) error {
-	_, err := tx.CopyFrom(ctx, pgx.Identifier{"register", "feed"}, []string{"seq", "root", "extension", "channel", "version", "at"},
-		pgx.CopyFromSlice(len(signals), func(i int) ([]any, error) {
-			s := signals[i]
-			return []any{s.Seq, s.Root, s.Extension, s.Channel, s.Version, s.At}, nil
-		}))
-	return err
+	const each = 128 // about what a row takes
+	c := newCopying(each * len(signals))
+	for _, s := range signals {
+		c.row(6)
+		c.bigint(s.Seq)
+		c.text(s.Root)
+		c.text(s.Extension)
+		c.text(s.Channel)
+		c.text(s.Version)
+		c.timestamp(s.At)
+	}
+	return c.into(ctx, tx, "register.feed (seq, root, extension, channel, version, at)")
 }
 
 // putIntoOutbox does nothing where nobody publishes.

@@ -28,19 +28,22 @@ func (c clock) wall() string { return c.today().Format(timestamp) }
 // nextVersion is the version that follows previous: the time now, or one second after previous where the time has not
 // come that far. Versions grow as texts, so the calculation stays with what the wall shows: in the hour that comes twice
 // in October the clock falls behind and the second decides, and the hour that March leaves out is left out here too.
-func (c clock) nextVersion(previous string) (string, error) {
+func (c clock) nextVersion(previous string) (string, error) { return c.versionAt(c.wall(), previous) }
+
+// versionAt is nextVersion when a clock on the wall shows a time.
+func (c clock) versionAt(wall, previous string) (string, error) {
 	shown, err := time.Parse(timestamp, previous) // as if in UTC, where every hour comes once
 	if err != nil {
 		return "", errNoVersion
 	}
 	if c.wholeSeconds {
-		return max(previous, c.wall()), nil
+		return max(previous, wall), nil
 	}
 	next := shown.Add(time.Second)
 	if c.leftOut(next) {
 		next = next.Add(time.Hour)
 	}
-	return max(next.Format(timestamp), c.wall()), nil
+	return max(next.Format(timestamp), wall), nil
 }
 
 // leftOut tells whether no Swedish clock ever shows this time.

@@ -206,6 +206,15 @@ func recordName() xml.Name { return core("contactInformationRecord") }
 
 // MarshalRecord writes a record in the one form it has: equal records, equal bytes. The error says what the schema forbids.
 func MarshalRecord(r Record) ([]byte, error) {
+	const usual = 1 << 10
+	if text, ok := appendPlain(make([]byte, 0, usual), &r); ok {
+		return text, nil
+	}
+	return marshalWalked(r)
+}
+
+// marshalWalked writes any record, by a walk over the schema.
+func marshalWalked(r Record) ([]byte, error) {
 	e, err := xsd.Encode(recordName(), &r)
 	if err != nil {
 		return nil, err
