@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -19,8 +20,9 @@ const (
 	worthIt = 20
 	// keptFor is how long a record is good for that was read ahead. An older one would only be refused more often.
 	keptFor = 2 * time.Minute
-	// aheadPause is how long records are read one by one after they could not be read together.
+	// aheadPause is how long records are read one by one after they could not be read together, fewPause after there were too few.
 	aheadPause = 15 * time.Second
+	fewPause   = 250 * time.Millisecond
 )
 
 // ahead holds the records of those whose turn comes next, read before their claims. What fences a write is the version in it: if
@@ -53,18 +55,22 @@ func (a *ahead) take(p contact.PersonID, now time.Time) (early, bool) {
 func (a *ahead) begin(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.reading || !a.behind || len(a.records) > MostProfiles/2 || now.Before(a.resume) {
+	if a.reading || !a.behind || len(a.records) >= MostProfiles || now.Before(a.resume) {
 		return false
 	}
 	a.reading = true
 	return true
 }
 
-// awaited tells whether whoever was claimed now would have to be read alone, though records are on their way.
-func (a *ahead) awaited() bool {
+// room is how many of n persons may be claimed now: while records are on their way, only as many as there are records for. Who is claimed
+// beyond that would be read alone.
+func (a *ahead) room(n int) int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.reading && len(a.records) == 0
+	if a.reading {
+		return min(n, len(a.records))
+	}
+	return n
 }
 
 func (a *ahead) isBehind() bool {
@@ -97,7 +103,10 @@ func (a *ahead) end(got map[contact.PersonID]Reading, began, now time.Time, err 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.reading = false
-	if err != nil || len(got) == 0 {
+	switch {
+	case errors.Is(err, errFew):
+		a.resume = now.Add(fewPause)
+	case err != nil || len(got) == 0:
 		a.resume = now.Add(aheadPause)
 	}
 	if a.records == nil {
@@ -113,6 +122,8 @@ func (a *ahead) end(got map[contact.PersonID]Reading, began, now time.Time, err 
 	}
 }
 
+var errFew = errors.New("too few wait for a call of their own")
+
 // readAhead reads the records of those who wait, beside the work on others.
 func (p *Pusher) readAhead(ctx context.Context) {
 	if p.cfg.Records == nil || !p.ahead.begin(p.now()) {
@@ -121,7 +132,7 @@ func (p *Pusher) readAhead(ctx context.Context) {
 	p.working.Go(func() {
 		began := p.cfg.RegisterNow()
 		got, err := p.recordsOf(ctx)
-		if err != nil && ctx.Err() == nil {
+		if err != nil && !errors.Is(err, errFew) && ctx.Err() == nil {
 			p.troubles.Warn("ahead", "records cannot be read together", err)
 		}
 		p.ahead.end(got, began, p.now(), err)
@@ -132,13 +143,13 @@ func (p *Pusher) readAhead(ctx context.Context) {
 func (p *Pusher) recordsOf(ctx context.Context) (map[contact.PersonID]Reading, error) {
 	ctx, cancel := context.WithTimeout(ranked(ctx, rankQuestion), p.cfg.CallTimeout)
 	defer cancel()
-	waiting, err := p.cfg.Store.Waiting(ctx, MostProfiles)
+	waiting, err := p.cfg.Store.Waiting(ctx, 2*MostProfiles) // some have been read
 	if err != nil {
 		return nil, err
 	}
 	waiting = p.ahead.missing(waiting)
 	if len(waiting) < worthIt {
-		return nil, nil
+		return nil, errFew
 	}
-	return p.cfg.Records.Records(ctx, waiting)
+	return p.cfg.Records.Records(ctx, waiting[:min(len(waiting), MostProfiles)])
 }

@@ -184,8 +184,8 @@ func (p *Pusher) round(ctx context.Context) int {
 		p.ahead.noteBehind(true)
 		return started // more withdrawals may be due: a place that has become free meanwhile is theirs
 	}
-	free := min(p.free(), cap(p.shares)-len(p.shares))
-	if free > 0 && p.cfg.SharesAllowed() && !p.ahead.awaited() {
+	free := p.ahead.room(min(p.free(), cap(p.shares)-len(p.shares)))
+	if free > 0 && p.cfg.SharesAllowed() {
 		shares, _ := p.claim(ctx, free, false)
 		p.ahead.noteBehind(shares == free)
 		started += shares
