@@ -58,6 +58,15 @@ func TestFormsAreThoseOfTheirExpressions(t *testing.T) {
 	}
 }
 
+func TestARootHasAtMostTwentyArcs(t *testing.T) {
+	t.Parallel()
+	for arcs := range 25 {
+		if s := "1" + strings.Repeat(".0", arcs); isRoot(s) != rootText.MatchString(s) {
+			t.Errorf("%d arcs: %v by hand", arcs, isRoot(s))
+		}
+	}
+}
+
 // text is mostly plain.
 func text() *rapid.Generator[string] {
 	return rapid.OneOf(rapid.StringMatching(`[a-z0-9.+@-]{0,20}`), rapid.String(), rapid.SampledFrom([]string{"", `"`, `\`, "<&>", "\u2028", "\xff", "\x7f", "\t"}))
