@@ -99,6 +99,33 @@ func Migrated(t testing.TB, key string, migrate func(context.Context, *pgxpool.P
 	return clone(t, template)
 }
 
+// Durable returns a pool on an empty database of a cluster of its own, for a benchmark: unlike the one that tests share it keeps what is
+// committed through a crash of the machine, and caches as much as is said, such as 1GB. It ends with the test.
+func Durable(t testing.TB, sharedBuffers string) *pgxpool.Pool {
+	t.Helper()
+	dir, release, err := scratch(os.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
+	cluster, err := pgcluster.Start(t.Context(), pgcluster.Config{
+		Dir: filepath.Join(dir, "cluster"), Owner: "test", Password: "test", Database: "test",
+		Durable: true, SharedBuffers: sharedBuffers, Binaries: os.Getenv(pgcluster.BinariesEnv),
+	})
+	mustStart(t, err)
+	t.Cleanup(func() {
+		if err := cluster.Stop(context.Background()); err != nil { // the test's own context has ended
+			t.Error(err)
+		}
+	})
+	pool, err := open(t.Context(), cluster, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
+
 // running returns the cluster, or ends the test.
 func running(t testing.TB) (*server, *pgcluster.Cluster) {
 	t.Helper()
@@ -107,13 +134,19 @@ func running(t testing.TB) (*server, *pgcluster.Cluster) {
 		t.Fatal("pgtest: this package lacks func TestMain(m *testing.M) { pgtest.Main(m) }")
 	}
 	cluster, err := s.start()
+	mustStart(t, err)
+	return s, cluster
+}
+
+// mustStart ends the test if its cluster has not started.
+func mustStart(t testing.TB, err error) {
+	t.Helper()
 	switch {
 	case errors.Is(err, pgcluster.ErrNoBinaries) && os.Getenv("CI") != "true":
 		t.Skip(err)
 	case err != nil:
 		t.Fatal(err)
 	}
-	return s, cluster
 }
 
 // prepare makes a template: nobody may be connected to it when it is copied, so its pool is closed.

@@ -91,3 +91,13 @@ func TestScratchOfKilledProcessIsRemoved(t *testing.T) {
 		t.Errorf("left after release: %v", left)
 	}
 }
+
+func TestADurableClusterKeepsWhatIsCommitted(t *testing.T) {
+	t.Parallel()
+	var fsync, commit, pages string
+	err := Durable(t, "16MB").QueryRow(t.Context(),
+		`select current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes')`).Scan(&fsync, &commit, &pages)
+	if err != nil || fsync != "on" || commit != "on" || pages != "on" {
+		t.Errorf("fsync %s, synchronous_commit %s, full_page_writes %s, error %v", fsync, commit, pages, err)
+	}
+}

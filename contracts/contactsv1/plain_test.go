@@ -32,7 +32,14 @@ func TestFormsAreThoseOfTheirExpressions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fitting := rapid.StringMatching(strings.Trim(form.expression.String(), "^$"))
+			bare := strings.Trim(form.expression.String(), "^$")
+			near := []*rapid.Generator[string]{rapid.StringMatching(bare)}
+			for bound, around := range map[string]string{"{6,14}": "{4,16}", "{1,64}": "{60,68}", "{0,15}": "{13,17}", "{1,20}": "{17,22}", "{1,32}": "{28,36}"} {
+				if strings.Contains(bare, bound) {
+					near = append(near, rapid.StringMatching(strings.Replace(bare, bound, around, 1)))
+				}
+			}
+			fitting := rapid.OneOf(near...)
 			odd := rapid.StringOfN(rapid.SampledFrom([]rune("012379.+-_:@aZ é\n\x00\x7f`{")), 0, 70, -1)
 			rapid.Check(t, func(t *rapid.T) {
 				s := fitting.Draw(t, "fitting")
@@ -48,6 +55,15 @@ func TestFormsAreThoseOfTheirExpressions(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestARootHasAtMostTwentyArcs(t *testing.T) {
+	t.Parallel()
+	for arcs := range 25 {
+		if s := "1" + strings.Repeat(".0", arcs); isRoot(s) != rootText.MatchString(s) {
+			t.Errorf("%d arcs: %v by hand", arcs, isRoot(s))
+		}
 	}
 }
 
@@ -161,6 +177,8 @@ func FuzzPlain(f *testing.F) {
 		`{"changes":[{"person":{"root":"1.2","extension":"1"},"channel":"mobile","decision":"share","value":"+46701740605","notify":true,"revision":7,"eventId":"a"}]}`,
 		` { "changes" : [ { "revision" : 9223372036854775807 , "notify" : false } , {} ] } `, `{"changes":[{"revision":9223372036854775808}]}`,
 		`{"outcomes":[{"outcome":"applied","version":"20261125000000"},{"outcome":"refused","code":"person_unknown"},{"effects":["a","b"]}]}`,
+		`{"changes":[{"revision":1,"revision":2}]}`, `{"changes":[{"person":{"root":"1.2","root":"1.2"}}]}`, `{"changes":[],"changes":[]}`,
+		`{"outcomes":[{"effects":["a"],"effects":["b"]}]}`, `{"outcomes":[{"outcome":"applied"}],"outcomes":[]}`, `{"outcomes":[{"Outcome":"applied"}]}`,
 		`{"changes":[]}`, `{}`, `{"changes":[{"revision":01}]}`, `{"changes":[{"notify":` + "\x00" + `true}]}`,
 	} {
 		f.Add([]byte(seed))

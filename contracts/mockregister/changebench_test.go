@@ -18,8 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"contactsync/consent/pgcluster"
-	"contactsync/consent/pgschema"
+	"contactsync/consent/pgtest"
 	"contactsync/contracts/contactsv1"
 	"contactsync/contracts/contracttest"
 	"contactsync/contracts/personv4"
@@ -36,7 +35,10 @@ var (
 //
 //	go test ./contracts/mockregister -run - -bench Change -benchtime 100x
 func BenchmarkChange(b *testing.B) {
-	pool := durable(b)
+	pool := pgtest.Durable(b, "1GB")
+	if err := Migrate(b.Context(), pool); err != nil {
+		b.Fatal(err)
+	}
 	register := newRegister(b, pool, time.Now, slog.DiscardHandler)
 	if err := register.Fill(b.Context(), *changePersons, false); err != nil {
 		b.Fatal(err)
@@ -85,22 +87,6 @@ func BenchmarkChange(b *testing.B) {
 	b.ReportMetric(per(b.Elapsed()), "µs/change")
 	b.ReportMetric(per(cpuOfUs(b)-ours), "go-cpu-µs/change")
 	b.ReportMetric(per(cpuOf(b, cluster)-postgres), "pg-cpu-µs/change")
-}
-
-// durable is a register's database on a cluster that loses nothing.
-func durable(b *testing.B) *pgxpool.Pool {
-	b.Helper()
-	dir := must(os.MkdirTemp("", "changebench"))(b)
-	b.Cleanup(func() { _ = os.RemoveAll(dir) })
-	cluster := must(pgcluster.Start(b.Context(), pgcluster.Config{Dir: filepath.Join(dir, "cluster"), Owner: "test", Password: "test",
-		Database: "test", Durable: true, SharedBuffers: "1GB", Binaries: os.Getenv(pgcluster.BinariesEnv)}))(b)
-	b.Cleanup(func() { _ = cluster.Stop(context.Background()) })
-	pool := must(pgxpool.NewWithConfig(b.Context(), must(pgschema.ParseConfig(cluster.URL()))(b)))(b)
-	b.Cleanup(pool.Close)
-	if err := Migrate(b.Context(), pool); err != nil {
-		b.Fatal(err)
-	}
-	return pool
 }
 
 func execute(b *testing.B, pool *pgxpool.Pool, statement string) {

@@ -30,6 +30,18 @@ func TestPlainRecordsAreWrittenAsOthers(t *testing.T) {
 	}
 }
 
+func TestEachCharacterIsWrittenAsByAWalk(t *testing.T) {
+	t.Parallel()
+	for c := range rune(0x100) {
+		r := Record{Version: "20261125120000", Entries: []Entry{{Value: new("a" + string(c) + "b")}}}
+		if got, ok := appendPlain(nil, &r); ok {
+			if want, err := marshalWalked(r); err != nil || string(want) != string(got) {
+				t.Errorf("%q: by hand:\n%s\nwalked, error %v:\n%s", c, got, err, want)
+			}
+		}
+	}
+}
+
 func someText() *rapid.Generator[string] {
 	return rapid.Custom(func(t *rapid.T) string {
 		if !seldom(t, "odd text") {
