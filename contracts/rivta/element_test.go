@@ -198,12 +198,19 @@ func FuzzParse(f *testing.F) {
 		`<a xmlns:cs.0="u" b="cs.0:c"><d cs.0:e=""/></a>`, "\uFEFF<?xml version='1.0'?><a/>"} {
 		f.Add(seed)
 	}
+	f.Add(`<p:a xmlns:p="` + "&#38;&#38;&#38;" + `">` + strings.Repeat("<p:b/><c/>", 20) + "</p:a>")
+	f.Add("<a><![CDATA[" + strings.Repeat("&", 100) + "]]>" + strings.Repeat(`<b c='"' d='"""'/>`, 9) + "</a>")
 	f.Fuzz(func(t *testing.T, text string) {
 		e, err := parse(text)
 		if err != nil {
 			return
 		}
 		once := Append(nil, e)
+		if less := int64(len(once)) - 1; less > 0 {
+			if _, err := Parse(strings.NewReader(text), Limits{Bytes: less}); err == nil {
+				t.Fatalf("accepted with room for one byte less than its canonical form:\n%s", once)
+			}
+		}
 		again, err := parse(string(once))
 		if err != nil {
 			t.Fatalf("the canonical form is refused: %v\n%s", err, once)

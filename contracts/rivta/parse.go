@@ -44,11 +44,16 @@ func Parse(r io.Reader, limits Limits) (Element, error) {
 		return Element{}, err
 	}
 	e := p.root.Children[0]
-	if int64(len(Append(nil, e))) > limits.Bytes {
+	spent := expansion*limits.Bytes - p.budget
+	if longest(int64(len(text)), spent) > limits.Bytes && int64(len(Append(nil, e))) > limits.Bytes {
 		return Element{}, ErrTooLarge
 	}
 	return e, nil
 }
+
+// longest bounds the canonical form of a text, so that it is made only of texts that may be too long in it. No character becomes more than
+// five bytes, the shortest tag of four gets an empty namespace, and each other namespace is named once where it is spent.
+func longest(text, spent int64) int64 { return 6 * (text + spent) }
 
 // parser builds the tree from raw tokens: encoding/xml's own reading of namespaces lets undeclared prefixes pass.
 type parser struct {

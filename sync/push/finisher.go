@@ -10,6 +10,8 @@ import (
 const (
 	finishAtOnce   = 2    // transactions: while one waits for the disk, the next one is prepared
 	mostInOneWrite = 1000 // results
+	// lingerFor bounds how long fewer wait while more persons are worked on. Their places are free already.
+	lingerFor = 5 * time.Millisecond
 )
 
 // finisher records what came of claims, together with what ends while it is busy: a transaction costs more than what is in it.
@@ -18,10 +20,13 @@ type finisher struct {
 	store   Store
 	log     *slog.Logger
 	timeout time.Duration // of one transaction
+	worth   int           // results, for which nobody waits for more
+	more    func() bool   // whether more results are to come soon
 
-	mu      sync.Mutex
-	waiting []*ending
-	writing int
+	mu        sync.Mutex
+	waiting   []*ending
+	writing   int
+	lingering bool // the one that writes waits for more
 }
 
 // ending is a result that is to be recorded.
@@ -35,7 +40,7 @@ func (f *finisher) finish(ctx context.Context, e Ended) {
 	one := &ending{e, make(chan struct{})}
 	f.mu.Lock()
 	f.waiting = append(f.waiting, one)
-	if f.writing < finishAtOnce {
+	if f.writing < finishAtOnce && !f.lingering {
 		f.writing++
 		go f.write(ctx)
 	}
@@ -46,6 +51,7 @@ func (f *finisher) finish(ctx context.Context, e Ended) {
 // write goes on until nothing waits.
 func (f *finisher) write(ctx context.Context) {
 	for {
+		f.linger(ctx)
 		group := f.next()
 		if len(group) == 0 {
 			return
@@ -59,6 +65,21 @@ func (f *finisher) write(ctx context.Context) {
 			close(one.done)
 		}
 	}
+}
+
+// linger lets more results come. Only who writes alone does: else the other one might take what it waits with, and nobody would wait for it.
+func (f *finisher) linger(ctx context.Context) {
+	f.mu.Lock()
+	f.lingering = f.writing == 1 && 0 < len(f.waiting) && len(f.waiting) < f.worth && f.more()
+	lingers := f.lingering
+	f.mu.Unlock()
+	if !lingers {
+		return
+	}
+	_ = pause(ctx, lingerFor)
+	f.mu.Lock()
+	f.lingering = false
+	f.mu.Unlock()
 }
 
 func (f *finisher) next() []*ending {

@@ -81,7 +81,7 @@ func (s *Store) outcome(o said, sequence int64, now time.Time) message {
 }
 
 // copied is from how many messages on they are copied: that takes more round trips, and less for each.
-const copied = 50
+const copied = 16
 
 func insert(ctx context.Context, tx pgx.Tx, messages []message, now time.Time) error {
 	var batch pgx.Batch
