@@ -14,9 +14,12 @@ func ParseConfig(address string) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, errors.New("the address of PostgreSQL cannot be read") // pgx's error quotes it, with the password
 	}
-	for _, off := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"} { // jit: an unwanted plan's cost would call for it
-		if _, chosen := c.ConnConfig.RuntimeParams[off]; !chosen {
-			c.ConnConfig.RuntimeParams[off] = "off"
+	for name, value := range map[string]string{
+		"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off", // jit: an unwanted plan's cost would call for it
+		"plan_cache_mode": "force_generic_plan", // for arrays shorter than PostgreSQL assumes it would plan anew each time
+	} {
+		if _, chosen := c.ConnConfig.RuntimeParams[name]; !chosen {
+			c.ConnConfig.RuntimeParams[name] = value
 		}
 	}
 	return c, nil

@@ -1,6 +1,7 @@
 package syncpg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,7 @@ func isPlain(e push.Ended) bool {
 func (s *Store) finishPlain(ctx context.Context, ended []push.Ended) error {
 	return pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		f := &finish{Store: s, tx: tx, changed: map[key]plan.State{}, states: map[key]plan.State{}}
+		slices.SortFunc(ended, func(a, b push.Ended) int { return cmp.Compare(a.Claim.ID, b.Claim.ID) }) // as everybody locks them
 		versions := map[key]uint32{}
 		for _, e := range ended {
 			rows, _ := e.Claim.Seen.(seen)
