@@ -10,6 +10,7 @@ package event
 
 import (
 	"cmp"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
@@ -149,32 +150,9 @@ func (d Decision) LogValue() slog.Value {
 // Key is the Kafka key of a person's records: 32 hex characters that tell nothing without the pepper. It keeps one
 // person's decisions in one partition, nothing more: their order is told by the revision.
 func Key(pepper []byte, p contact.PersonID) string {
-	var room [sha256.BlockSize + 2*maxIdentity]byte
-	message := room[:sha256.BlockSize] // a block for the pepper
-	message = append(message, p.Root()...)
-	message = append(message, '|')
-	message = append(message, p.RevealExtension()...)
-	mac := hmacBehind(pepper, message)
-	return hex.EncodeToString(mac[:16])
-}
-
-// hmacBehind is HMAC-SHA-256 of the message behind a first block, which is scratch. It is crypto/hmac without its seven allocations,
-// which cost more than the hashes: a key is made for every record that is sent.
-func hmacBehind(key, message []byte) [sha256.Size]byte {
-	if len(key) > sha256.BlockSize {
-		short := sha256.Sum256(key)
-		key = short[:]
-	}
-	var outer [sha256.BlockSize + sha256.Size]byte
-	for i := range sha256.BlockSize {
-		message[i], outer[i] = 0x36, 0x5c
-		if i < len(key) {
-			message[i], outer[i] = message[i]^key[i], outer[i]^key[i]
-		}
-	}
-	inner := sha256.Sum256(message)
-	copy(outer[sha256.BlockSize:], inner[:])
-	return sha256.Sum256(outer[:])
+	mac := hmac.New(sha256.New, pepper)
+	mac.Write([]byte(p.Root() + "|" + p.RevealExtension()))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
 }
 
 // UnreadableRecord is the value of TopicUnreadable: where the record lies and why nobody can be told about it, never the

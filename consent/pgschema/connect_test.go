@@ -13,7 +13,7 @@ func TestRowsAreFoundByIndexUnlessTheAddressSaysOtherwise(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := c.ConnConfig.RuntimeParams
-	if got["enable_seqscan"] != "off" || got["jit"] != "off" || got["enable_hashjoin"] != "on" {
+	if got["enable_seqscan"] != "off" || got["jit"] != "off" || got["plan_cache_mode"] != "force_generic_plan" || got["enable_hashjoin"] != "on" {
 		t.Errorf("settings %v", got)
 	}
 }

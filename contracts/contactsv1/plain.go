@@ -172,7 +172,7 @@ func (r *plainReader) change() (c Change) {
 			c.Value = r.text()
 			return memberValue
 		case "notify":
-			c.Notify = sharedBool(r.boolean())
+			c.Notify = new(r.boolean())
 			return memberNotify
 		case "revision":
 			c.Revision = r.integer()
@@ -200,9 +200,6 @@ func (r *plainReader) person() (p Person) {
 	})
 	return p
 }
-
-// sharedBool is a pointer of its own for each.
-func sharedBool(b bool) *bool { return &b }
 
 // plainOutcomes reads the answer to a bulk change; false: it is not plain.
 func plainOutcomes(answer []byte) ([]Outcome, bool) {

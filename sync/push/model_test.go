@@ -326,7 +326,7 @@ func (m *model) strike() {
 // pass lets time pass. No two steps are apart by a round time: what workers wait for themselves never comes at the moment of a step.
 func (m *model) pass(d time.Duration) {
 	m.steps++
-	time.Sleep(d + time.Duration(m.steps)*time.Nanosecond)
+	<-time.After(d + time.Duration(m.steps)*time.Nanosecond)
 }
 
 // modelSteps is far more than a run takes.

@@ -59,7 +59,7 @@ func ask[T any](ctx context.Context, w *modelWorker, what string, do func() (T, 
 	case a := <-answers:
 		return a.value, a.err
 	case <-w.patience(ctx):
-		time.Sleep(time.Duration(len(what)) * time.Microsecond) // two that were made at once do not end at once
+		<-time.After(time.Duration(len(what)) * time.Microsecond) // two that were made at once do not end at once
 		w.model.giveUp(c)
 		return modelAnswer[T]{}.value, ctx.Err()
 	}

@@ -44,6 +44,7 @@ type leased struct {
 	push.Claim
 	takenOver bool // from somebody who may have a write under way, on any of the person's records
 	linked    bool // the person has other numbers
+	seen      seen
 }
 
 // Hasten implements push.Store. A withdrawal that the register refused is no failed attempt, and keeps its time. The first two conditions
@@ -74,12 +75,12 @@ const leaseSQL = `
 		select person_id, lease is not null as taken_over from sync.due
 		where urgent = $1 and (due_at <= now() or due_at > now() + interval '20 minutes') and ($1 or ` + gateSQL + `)
 		order by least(attempts, 8), crowd, due_at limit $2 for update skip locked)
-	update sync.due d set lease = nextval('sync.lease'), due_at = now() + $3, more = false
+	update sync.due d set lease = nextval('sync.lease'), due_at = now() + $3
 	from picked join sync.person p using (person_id) where d.person_id = p.person_id
 	returning p.person_id, p.root, p.extension, d.lease, d.attempts, p.unsure or picked.taken_over, p.written_version,
 		coalesce(extract(epoch from now() - p.written_at), 0)::float8, picked.taken_over,
 		exists (select from sync.ask a where a.person_id = p.person_id and a.first),
-		exists (select from sync.person l where l.primary_id = p.person_id)`
+		exists (select from sync.person l where l.primary_id = p.person_id), d.xmin`
 
 func (s *Store) lease(ctx context.Context, tx pgx.Tx, limit int, urgent bool) ([]leased, error) {
 	asked := time.Now() // before the database's now(): our lease ends no later than the database's
@@ -91,7 +92,7 @@ func (s *Store) lease(ctx context.Context, tx pgx.Tx, limit int, urgent bool) ([
 		c := leased{Claim: push.Claim{Expires: asked.Add(s.Lease)}}
 		var root, extension string
 		var age float64
-		err := r.Scan(&c.ID, &root, &extension, &c.Token, &c.Attempts, &c.Unsure, &c.Written.Version, &age, &c.takenOver, &c.AskFirst, &c.linked)
+		err := r.Scan(&c.ID, &root, &extension, &c.Token, &c.Attempts, &c.Unsure, &c.Written.Version, &age, &c.takenOver, &c.AskFirst, &c.linked, &c.seen.place)
 		c.Person = contact.KnownPersonID(root, extension)
 		c.Written.At = ago(age)
 		return c, err
@@ -160,19 +161,18 @@ func addTargets(ctx context.Context, tx pgx.Tx, claims []leased, shares bool) er
 	}
 	for i := range claims {
 		c := &claims[i]
-		seen := make(seen, 0, len(contact.Channels))
 		for _, channel := range contact.Channels {
 			row, there := known[key{c.ID, channel}]
 			state := row.state
 			if there {
-				seen = append(seen, row)
+				c.seen.rows = append(c.seen.rows, row)
 			}
 			withdrawn := state.Want().Kind == plan.Withdrawn
 			if state.Due() && (shares && !c.AskFirst || withdrawn) || c.unsure() && withdrawn {
 				c.Targets = append(c.Targets, plan.Target{Channel: channel, Want: state.Want()})
 			}
 		}
-		c.Seen = seen
+		c.Seen = c.seen
 	}
 	return nil
 }

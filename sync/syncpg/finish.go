@@ -15,7 +15,7 @@ import (
 	"contactsync/sync/push"
 )
 
-// Finish implements push.Store: what the register showed, outcomes, audit and places in the queue, all or nothing. A claim whose lease
+// Finish implements push.Store: what the register showed, outcomes, audit and places in the queue, of each claim all or nothing. A claim whose lease
 // ran out and went to another worker is left out and returned: nothing of it is recorded, and the other one finds out by itself.
 func (s *Store) Finish(ctx context.Context, ended []push.Ended) (lost []push.Claim, err error) {
 	plain, rest := plainOf(ended)

@@ -14,8 +14,12 @@ import (
 	"contactsync/sync/push"
 )
 
-// seen are the rows of a claimed person as they were.
-type seen []seenRow
+// seen is what there was of a claimed person: the place in the queue and the channel rows, each with the transaction that wrote it so
+// (xmin). Every change of a row changes that, whichever version of this program makes it.
+type seen struct {
+	place uint32
+	rows  []seenRow
+}
 
 type seenRow struct {
 	channel contact.Channel
@@ -23,7 +27,6 @@ type seenRow struct {
 	state   plan.State
 }
 
-// versionedRow is a row and the transaction that wrote it so: xmin, which every change of a row changes.
 type versionedRow struct {
 	row
 	Version uint32
@@ -46,8 +49,8 @@ func plainOf(ended []push.Ended) (plain, rest []push.Ended) {
 }
 
 func isPlain(e push.Ended) bool {
-	rows, _ := e.Claim.Seen.(seen)
-	r := e.Result
+	saw, _ := e.Claim.Seen.(seen)
+	rows, r := saw.rows, e.Result
 	if len(r.Settled) == 0 || len(r.Parked) > 0 || len(r.Linked) > 0 || r.Unsure {
 		return false
 	}
@@ -70,8 +73,7 @@ func (s *Store) finishPlain(ctx context.Context, ended []push.Ended) error {
 		slices.SortFunc(ended, func(a, b push.Ended) int { return cmp.Compare(a.Claim.ID, b.Claim.ID) }) // as everybody locks them
 		versions := map[key]uint32{}
 		for _, e := range ended {
-			rows, _ := e.Claim.Seen.(seen)
-			for _, row := range rows {
+			for _, row := range e.Claim.Seen.(seen).rows {
 				k := key{e.Claim.ID, row.channel}
 				f.states[k], versions[k] = row.state, row.version
 			}
@@ -114,15 +116,15 @@ func (f *finish) saveSettled(ctx context.Context, seen map[key]uint32) error {
 	return nil
 }
 
-// leave takes the persons out of the queue, if they are still ours and nothing more is due.
+// leave takes the persons out of the queue, if the lease is still ours and nothing was decided since.
 func (f *finish) leave(ctx context.Context) error {
-	ids, tokens := make([]int64, len(f.all)), make([]int64, len(f.all))
+	ids, tokens, places := make([]int64, len(f.all)), make([]int64, len(f.all)), make([]uint32, len(f.all))
 	for i, one := range f.all {
-		ids[i], tokens[i] = one.claim.ID, one.claim.Token
+		ids[i], tokens[i], places[i] = one.claim.ID, one.claim.Token, one.claim.Seen.(seen).place
 	}
 	rows, err := f.tx.Query(ctx, `
-		delete from sync.due d using unnest($1::bigint[], $2::bigint[]) as n (p, t) where d.person_id = p and d.lease = t and not d.more
-		returning now()`, ids, tokens)
+		delete from sync.due d using unnest($1::bigint[], $2::bigint[], $3::xid[]) as n (p, t, x)
+		where d.person_id = p and d.lease = t and d.xmin = x returning now()`, ids, tokens, places)
 	if err != nil {
 		return fmt.Errorf("leave the queue: %w", err)
 	}

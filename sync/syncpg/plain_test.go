@@ -58,3 +58,20 @@ func onTheOtherChannel(batch intake.Batch) intake.Batch {
 	batch.Next += shareBatch
 	return batch
 }
+
+// The queue's row is all that tells of it: the row of the channel that was pushed is as it was.
+func TestWithdrawalOnTheOtherChannelDuringAPush(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1))
+	claim := d.claims(false)[0]
+	no := decision(false, 2)
+	no.Channel = contact.Email
+	d.receives(record(no))
+	d.finishes(claim, pushed(claim))
+	d.wantTold("1 pushed")
+	next := d.claims(true)
+	if len(next) != 1 || len(next[0].Targets) != 1 || next[0].Targets[0].Channel != contact.Email {
+		t.Errorf("due next: %v", next)
+	}
+}

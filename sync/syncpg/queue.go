@@ -70,7 +70,7 @@ func (q queue) put(ctx context.Context, tx pgx.Tx) error {
 		select p, u, case when f then now() else now() + `+held+` end, now(), c
 		from unnest($1::bigint[], $2::boolean[], $3::boolean[], $4::smallint[]) with ordinality as d (p, u, f, c, n) order by n
 		on conflict (person_id) do update set
-			urgent = due.urgent or excluded.urgent, more = true, crowd = least(due.crowd, excluded.crowd),
+			urgent = due.urgent or excluded.urgent, crowd = least(due.crowd, excluded.crowd),
 			due_at = case when due.lease is not null then due.due_at
 				when excluded.due_at > now() then least(due.due_at, excluded.due_at) else now() end,
 			attempts = case when due.lease is null then 0 else due.attempts end`, due, urgent, free, crowds)
