@@ -21,6 +21,7 @@ import (
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
+	"contactsync/consent/outbox"
 	"contactsync/consent/pgschema"
 	"contactsync/consent/reason"
 	"contactsync/sync/register"
@@ -87,12 +88,18 @@ func (p deskPlace) open(ctx context.Context) (_ *support.Desk, done func(), err 
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	decisions, err1 := consentpg.New(consentpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey, Now: time.Now})
-	state, err2 := syncpg.New(syncpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey})
+	decisions, err1 := consentpg.New(consentpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey, Now: time.Now,
+		Written: notifies(pool, "consent")})
+	state, err2 := syncpg.New(syncpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey, Written: notifies(pool, "sync")})
 	desk, err3 := support.New(support.Config{
 		Consent: decisions, Sync: state, Register: holder, Secret: secret, Pepper: c.Pepper, Now: time.Now,
 	})
 	return desk, pool.Close, errors.Join(err1, err2, err3)
+}
+
+// notifies tells the relays of a schema, which are in other processes, that there is something to publish.
+func notifies(pool *pgxpool.Pool, schema string) func(context.Context) {
+	return func(ctx context.Context) { _ = outbox.Notify(ctx, pool, schema) } // else they find it by themselves
 }
 
 // tokenSecret is made from what only this installation has: the pepper of dev is published.

@@ -169,7 +169,7 @@ func openParking(ctx context.Context, data string) (p support.Parking, done func
 	if err != nil {
 		return p, nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	store, err := syncpg.New(syncpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey})
+	store, err := syncpg.New(syncpg.Config{Pool: pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey, Written: notifies(pool, "sync")})
 	if err == nil {
 		err = database.Ready(pool, syncpg.Schema())(ctx)
 	}

@@ -76,10 +76,10 @@ type portalService struct {
 	messages *messenger.Messenger
 }
 
-func newPortal(c portalParts) (portalService, error) {
+func newPortal(c portalParts) (_ portalService, err error) {
 	var s portalService
-	var err error
-	s.store, err = consentpg.New(consentpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey, Now: c.Now})
+	s.store, err = consentpg.New(consentpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey, Now: c.Now,
+		Written: func(context.Context) { s.messages.Wake() }})
 	if err != nil {
 		return s, err
 	}

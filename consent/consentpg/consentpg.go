@@ -23,7 +23,7 @@ import (
 	"contactsync/consent/reason"
 )
 
-// Config of a store; all fields are required.
+// Config of a store; all fields but Written are required.
 type Config struct {
 	Pool   *pgxpool.Pool // on a migrated database
 	Source string        // this e-service in its events, urn:hsaid:…
@@ -31,6 +31,8 @@ type Config struct {
 	// AuditKey makes the MACs of the audit.
 	AuditKey audit.Key
 	Now      func() time.Time
+	// Written is called when an event is durable in the outbox; nil: the relay finds it within half a second.
+	Written func(context.Context)
 }
 
 // Store is the consent schema.
@@ -124,6 +126,9 @@ func (s *Store) Decide(ctx context.Context, w Wish) (Choice, error) {
 	if err != nil {
 		return Choice{}, fmt.Errorf("record decision: %w", err)
 	}
+	if s.Written != nil {
+		s.Written(ctx)
+	}
 	return c, nil
 }
 
@@ -202,7 +207,6 @@ func (s *Store) write(ctx context.Context, tx pgx.Tx, d event.Decision, w Wish) 
 		insert into consent.outbox (id, topic, key, headers, value, created_at)
 		values (nextval('consent.outbox_id'), $1, $2, $3, $4, $5)`,
 		event.TopicDecisions, event.Key(s.Pepper, d.Person), flat(headers), body, d.Time)
-	batch.Queue(`select pg_notify('consent_outbox', '')`)
 	return tx.SendBatch(ctx, &batch).Close()
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,7 +30,7 @@ type Publisher interface {
 type Config struct {
 	Pool *pgxpool.Pool
 	// Schema holds the table "outbox" (id, topic, key, headers, value). Ids must grow along each person's rows, drawn under a
-	// lock that the person's transactions share. A notification on SCHEMA_outbox wakes the relay.
+	// lock that the person's transactions share.
 	Schema    string
 	Publisher Publisher
 	Log       *slog.Logger
@@ -39,6 +40,7 @@ type Config struct {
 type Relay struct {
 	Config
 	trouble *trouble.Log
+	wake    chan struct{}
 }
 
 // New returns a relay that is not running yet.
@@ -46,7 +48,27 @@ func New(c Config) (*Relay, error) {
 	if c.Pool == nil || c.Schema == "" || c.Publisher == nil || c.Log == nil {
 		return nil, errors.New("outbox: Pool, Schema, Publisher and Log are required")
 	}
-	return &Relay{c, trouble.New(c.Log)}, nil
+	return &Relay{c, trouble.New(c.Log), make(chan struct{}, 1)}, nil
+}
+
+// Wake makes whichever relay is active look for rows at once. Call it when the transaction that wrote them has ended; without it they are
+// found within half a second.
+func (r *Relay) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Notify does what Wake does, for who has no relay.
+//
+// It is no part of the transaction that wrote the rows: PostgreSQL lets only one transaction at a time commit that has notified, in all of
+// its databases, and the next one not before the first has reached the disk.
+//
+// An error says that it will be found half a second later.
+func Notify(ctx context.Context, pool *pgxpool.Pool, schema string) error {
+	_, err := pool.Exec(ctx, `select pg_notify($1, '')`, schema+"_outbox")
+	return err
 }
 
 const (
@@ -62,7 +84,25 @@ func (r *Relay) Run(ctx context.Context) {
 		if err := r.lead(ctx); err != nil && ctx.Err() == nil {
 			r.trouble.Warn("relay", "relay interrupted", err, "schema", r.Schema)
 		}
-		pause(ctx, poll)
+		r.follow(ctx)
+	}
+}
+
+// follow waits until it is time to try to lead. Meanwhile it tells the one that leads of what is written here.
+func (r *Relay) follow(ctx context.Context) {
+	over := time.NewTimer(poll)
+	defer over.Stop()
+	for {
+		select {
+		case <-r.wake:
+			asking, cancel := context.WithTimeout(ctx, poll)
+			_ = Notify(asking, r.Pool, r.Schema) // then it is found half a second later
+			cancel()
+		case <-over.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -94,7 +134,7 @@ func (r *Relay) lead(ctx context.Context) error {
 		if n == batch {
 			continue
 		}
-		if err := waitForRows(ctx, conn); err != nil {
+		if err := r.waitForRows(ctx, conn); err != nil {
 			return err
 		}
 	}
@@ -145,11 +185,21 @@ func unflatten(headers []string) []stream.Header {
 	return out
 }
 
-// waitForRows returns at a notification, or at the next poll: a notification may be lost with a connection.
-func waitForRows(ctx context.Context, conn *pgx.Conn) error {
+// waitForRows returns when it is woken, at a notification, or at the next poll: a notification may be lost with a connection.
+func (r *Relay) waitForRows(ctx context.Context, conn *pgx.Conn) error {
 	wait, cancel := context.WithTimeout(ctx, poll)
 	defer cancel()
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		defer cancel()
+		select {
+		case <-r.wake:
+		case <-wait.Done():
+		}
+	})
 	_, err := conn.WaitForNotification(wait)
+	cancel()
+	watching.Wait()
 	if err != nil && ctx.Err() == nil && (wait.Err() != nil || pgconn.Timeout(err)) && !conn.IsClosed() {
 		return nil
 	}
@@ -166,14 +216,5 @@ func forgetMore(ctx context.Context, conn *pgx.Conn) {
 		if _, err := conn.WaitForNotification(over); err != nil {
 			return
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
 	}
 }

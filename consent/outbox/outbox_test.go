@@ -116,6 +116,12 @@ func relay(t *testing.T, pool *pgxpool.Pool, k *kafka) (stop func()) {
 
 func relayLogging(t *testing.T, pool *pgxpool.Pool, k *kafka, log *slog.Logger) (stop func()) {
 	t.Helper()
+	_, stop = start(t, pool, k, log)
+	return stop
+}
+
+func start(t *testing.T, pool *pgxpool.Pool, k *kafka, log *slog.Logger) (_ *outbox.Relay, stop func()) {
+	t.Helper()
 	r, err := outbox.New(outbox.Config{Pool: pool, Schema: "s", Publisher: k, Log: log})
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +131,7 @@ func relayLogging(t *testing.T, pool *pgxpool.Pool, k *kafka, log *slog.Logger) 
 	wait.Go(func() { r.Run(ctx) })
 	stop = func() { cancel(); wait.Wait() }
 	t.Cleanup(stop)
-	return stop
+	return r, stop
 }
 
 func wantInOrder(t *testing.T, values []string, n int) {
@@ -211,6 +217,34 @@ func TestOneRelayIsActiveAndAnotherTakesOver(t *testing.T) {
 		}
 	}
 	wantInOrder(t, first, 130)
+}
+
+// Found by looking twice a second alone, what is written here would take ten seconds to be published.
+func TestWhoeverWakesARelayIsHeard(t *testing.T) {
+	t.Parallel()
+	pool, k := database(t), newKafka()
+	quiet := slog.New(slog.DiscardHandler)
+	write(t, pool, 0, 1)
+	leads, _ := start(t, pool, k, quiet)
+	k.until(t, "the first", func() bool { return len(k.values) == 1 })
+	follows, _ := start(t, pool, k, quiet)
+	wakes := []func(){leads.Wake, follows.Wake, func() {
+		if err := outbox.Notify(t.Context(), pool, "s"); err != nil {
+			t.Error(err)
+		}
+	}}
+	const rounds = 40
+	began := time.Now()
+	for i := 1; i <= rounds; i++ {
+		if _, err := pool.Exec(t.Context(), `insert into s.outbox values ($1, 'topic', 'k', '{}', '')`, i); err != nil {
+			t.Fatal(err)
+		}
+		wakes[i%len(wakes)]()
+		k.until(t, "the next", func() bool { return len(k.values) > i })
+	}
+	if took := time.Since(began); took > rounds*100*time.Millisecond {
+		t.Errorf("%d rows took %v", rounds, took)
+	}
 }
 
 func TestConfigIsChecked(t *testing.T) {

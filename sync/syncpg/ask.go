@@ -136,7 +136,7 @@ func (s *Store) answeredAll(ctx context.Context, questions []push.Question) erro
 	if len(questions) == 0 {
 		return nil
 	}
-	return pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error { return s.answered(ctx, tx, questions) })
+	return s.begin(ctx, func(tx pgx.Tx) error { return s.answered(ctx, tx, questions) })
 }
 
 func (s *Store) answered(ctx context.Context, tx pgx.Tx, questions []push.Question) error {

@@ -34,7 +34,7 @@ func (s *Store) Finish(ctx context.Context, ended []push.Ended) (lost []push.Cla
 }
 
 func (s *Store) finishAny(ctx context.Context, ended []push.Ended) (lost []push.Claim, err error) {
-	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+	err = s.begin(ctx, func(tx pgx.Tx) error {
 		f := &finish{Store: s, tx: tx, changed: map[key]plan.State{}}
 		if err := f.lock(ctx, ended); err != nil {
 			return err

@@ -30,7 +30,7 @@ func (s *Store) Handle(ctx context.Context, decisions []ParkedDecision, h Handli
 	if h.Actor.HSAID == "" || h.Ground == "" {
 		return nil, fmt.Errorf("handle what is parked: who does it, and why, is required")
 	}
-	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+	err = s.begin(ctx, func(tx pgx.Tx) error {
 		d := &handling{Store: s, Handling: h, tx: tx, changed: map[key]plan.State{}, queue: queue{}}
 		if err := d.lock(ctx, decisions); err != nil {
 			return err

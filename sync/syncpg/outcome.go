@@ -39,6 +39,17 @@ type message struct {
 	value      []byte
 }
 
+// begin runs a transaction that may put something into the outbox, and tells of it when that is durable.
+func (s *Store) begin(ctx context.Context, do func(pgx.Tx) error) error {
+	if err := pgx.BeginFunc(ctx, s.Pool, do); err != nil {
+		return err
+	}
+	if s.Written != nil {
+		s.Written(ctx)
+	}
+	return nil
+}
+
 // publish puts outcomes and other messages into the outbox. Outcomes of a channel must be put there under that channel's row
 // lock: their sequence is drawn here.
 func (s *Store) publish(ctx context.Context, tx pgx.Tx, outcomes []said, others []message) error {
@@ -93,7 +104,6 @@ func insert(ctx context.Context, tx pgx.Tx, messages []message, now time.Time) e
 	} else if err := copyAll(ctx, tx, messages, now); err != nil {
 		return err
 	}
-	batch.Queue(`select pg_notify('sync_outbox', '')`)
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("put into outbox: %w", err)
 	}

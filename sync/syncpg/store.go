@@ -36,6 +36,8 @@ type Config struct {
 	ParkedRetry time.Duration
 	// ProofAfter is how late a write may show in the register's reads: a removal is looked for after that.
 	ProofAfter time.Duration
+	// Written is called when there may be something new in the outbox; nil: the relay finds it within half a second.
+	Written func(context.Context)
 }
 
 // Store is the sync schema.

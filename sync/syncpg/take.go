@@ -37,7 +37,7 @@ func (s *Store) Take(ctx context.Context, b intake.Batch) error {
 // moved has locked the rows that say so, and finds the new place the next time.
 func (s *Store) unmoved(ctx context.Context, do func(pgx.Tx) error) (err error) {
 	for range 5 {
-		if err = pgx.BeginFunc(ctx, s.Pool, do); !errors.Is(err, errMoved) {
+		if err = s.begin(ctx, do); !errors.Is(err, errMoved) {
 			return err
 		}
 	}

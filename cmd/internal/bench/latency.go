@@ -86,15 +86,16 @@ func (r *rig) follow(ctx context.Context, sc scenario, w way, from origin) (_ fi
 
 // openPortal starts what carries the portal's decisions to Kafka, and outcomes back.
 func (s *stage) openPortal(ctx context.Context) (err error) {
+	var m *messenger.Messenger
 	if s.portal, err = s.connect(ctx, hands); err != nil {
 		return err
 	}
 	s.choices, err = consentpg.New(consentpg.Config{Pool: s.portal, Source: eService, Pepper: []byte(event.DevelopmentPepper),
-		AuditKey: audit.DevelopmentKey(), Now: time.Now})
+		AuditKey: audit.DevelopmentKey(), Now: time.Now, Written: func(context.Context) { m.Wake() }})
 	if err != nil {
 		return err
 	}
-	m, err := messenger.New(messenger.Config{Kafka: s.kafka, Pool: s.portal, Store: s.choices, Log: s.cfg.Log, Told: func(contact.PersonID) {}})
+	m, err = messenger.New(messenger.Config{Kafka: s.kafka, Pool: s.portal, Store: s.choices, Log: s.cfg.Log, Told: func(contact.PersonID) {}})
 	if err != nil {
 		return err
 	}

@@ -51,6 +51,9 @@ func New(c Config) (*Messenger, error) {
 	return &Messenger{Config: c, relay: relay, publisher: publisher}, nil
 }
 
+// Wake has the decisions published that have become durable.
+func (m *Messenger) Wake() { m.relay.Wake() }
+
 // Run works until ctx ends.
 func (m *Messenger) Run(ctx context.Context) error {
 	var relay sync.WaitGroup

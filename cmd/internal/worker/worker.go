@@ -81,7 +81,7 @@ func New(c Config) (_ *Worker, err error) {
 	}
 	w := &Worker{Config: c}
 	store, err := syncpg.New(syncpg.Config{Pool: c.Pool, Source: c.Source, Pepper: c.Pepper, AuditKey: c.AuditKey, Lease: c.Lease,
-		ProofAfter: c.Push.ReadLag})
+		ProofAfter: c.Push.ReadLag, Written: func(context.Context) { w.relay.Wake() }})
 	if err != nil {
 		return nil, err
 	}
