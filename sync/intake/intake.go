@@ -19,6 +19,7 @@ import (
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
 	"contactsync/consent/stream"
+	"contactsync/sync/group"
 	"contactsync/sync/plan"
 )
 
@@ -29,8 +30,8 @@ type Store interface {
 	Assigned(ctx context.Context, topic string, assigned []stream.Assignment, ends map[int]int64) ([]int64, error)
 	// Lost moves a partition past records that are gone.
 	Lost(ctx context.Context, l stream.Loss) error
-	// Take makes a batch durable, in one transaction. A batch that was taken before changes nothing.
-	Take(ctx context.Context, b Batch) error
+	// Take makes batches durable, in one transaction. A batch that was taken before changes nothing.
+	Take(ctx context.Context, batches ...Batch) error
 }
 
 // Batch is a run of judged records of one partition.
@@ -72,7 +73,15 @@ type Intake struct {
 	Config
 	place    *time.Location // by whose calendar a child is under 13, or not
 	assigned atomic.Bool
+	taking   group.Group[Batch]
 }
+
+const (
+	takeAtOnce = 2
+	// mostTaken bounds the entries of one transaction, and takeTimeout its time.
+	mostTaken   = 500
+	takeTimeout = 4 * time.Second
+)
 
 var _ stream.Handler = (*Intake)(nil)
 
@@ -85,7 +94,9 @@ func New(c Config) (*Intake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("intake: %w", err)
 	}
-	return &Intake{Config: c, place: place}, nil
+	in := &Intake{Config: c, place: place}
+	in.taking = group.Group[Batch]{Do: in.take, AtOnce: takeAtOnce, Most: mostTaken, Size: func(b Batch) int { return len(b.Entries) }}
+	return in, nil
 }
 
 // Assigned implements stream.Handler. A partition starts at the lower of what Kafka and what our database says: a database
@@ -115,7 +126,7 @@ func (in *Intake) Handle(ctx context.Context, b stream.Batch) error {
 	for i, r := range b.Records {
 		out.Entries[i] = in.judge(r)
 	}
-	if err := in.Store.Take(ctx, out); err != nil {
+	if err := in.taking.Wait(ctx, out); err != nil {
 		return err
 	}
 	for _, e := range out.Entries {
@@ -123,6 +134,23 @@ func (in *Intake) Handle(ctx context.Context, b stream.Batch) error {
 	}
 	in.Taken()
 	return nil
+}
+
+// take has the batches of several partitions in one transaction. What is wrong with one must not keep the others back.
+func (in *Intake) take(ctx context.Context, batches []Batch) []error {
+	taking, cancel := context.WithTimeout(ctx, takeTimeout)
+	defer cancel()
+	err := in.Store.Take(taking, batches...)
+	if err == nil {
+		return nil
+	}
+	faults := make([]error, len(batches))
+	for i, b := range batches {
+		if faults[i] = err; len(batches) > 1 && taking.Err() == nil {
+			faults[i] = in.Store.Take(taking, b)
+		}
+	}
+	return faults
 }
 
 // Lost implements stream.Handler: nothing can bring the records back, so it is loud.

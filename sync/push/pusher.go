@@ -114,10 +114,10 @@ func New(c Config) (*Pusher, error) {
 	if c.Changes != nil {
 		places, first = bulks*MostChanges, bulks*MostChanges
 	}
-	p := &Pusher{cfg: c, register: c.Register, finisher: &finisher{store: c.Store, log: c.Log, timeout: c.CallTimeout}, width: newWidth(places, first),
+	p := &Pusher{cfg: c, register: c.Register, width: newWidth(places, first),
 		wake: make(chan struct{}, 1), freed: make(chan struct{}, 1), all: make(chan struct{}, places), shares: make(chan struct{}, max(1, places*3/4)),
 		alone: make(chan struct{}, c.Concurrency), ended: make(chan struct{}, 2*places), trouble: trouble.New(c.Log), troubles: trouble.New(c.Log)}
-	p.finisher.worth, p.finisher.more = places/4, func() bool { return len(p.all) > 0 }
+	p.finisher = newFinisher(c, places/4, func() bool { return len(p.all) > 0 })
 	p.breaker = gobreaker.NewCircuitBreaker[Result](gobreaker.Settings{
 		Name: "register", MaxRequests: 1, Timeout: breakerTimeout,
 		ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= 10 },

@@ -19,6 +19,7 @@ import (
 
 	"contactsync/consent/audit"
 	"contactsync/consent/stream"
+	"contactsync/sync/intake"
 )
 
 // Config of a store.
@@ -107,16 +108,23 @@ func (s *Store) Lost(ctx context.Context, l stream.Loss) error {
 	return nil
 }
 
-// advance moves a partition on and returns where it stood: records before that are durable, and told of. It never moves back.
-// The row stays locked until the end of the transaction, so that a worker that has lost the partition waits, and then sees that
+// advance moves partitions on and returns where they stood: records before that are durable, and told of. It never moves back.
+// The rows stay locked until the end of the transaction, so that a worker that has lost a partition waits, and then sees that
 // its records were taken.
-func advance(ctx context.Context, tx pgx.Tx, topic string, partition int, next int64) (from int64, err error) {
-	err = tx.QueryRow(ctx, `
-		with before as (select next_offset from sync.partition where topic = $1 and number = $2 for update)
-		update sync.partition p set next_offset = greatest(p.next_offset, $3) from before
-		where p.topic = $1 and p.number = $2 returning before.next_offset`, topic, partition, next).Scan(&from)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = fmt.Errorf("partition %d was never assigned", partition)
+func advance(ctx context.Context, tx pgx.Tx, batches []intake.Batch) ([]int64, error) {
+	from := make([]int64, len(batches))
+	var moves pgx.Batch
+	for i, b := range batches {
+		moves.Queue(`
+			with before as (select next_offset from sync.partition where topic = $1 and number = $2 for update)
+			update sync.partition p set next_offset = greatest(p.next_offset, $3) from before
+			where p.topic = $1 and p.number = $2 returning before.next_offset`, b.Topic, b.Partition, b.Next).QueryRow(func(row pgx.Row) error {
+			err := row.Scan(&from[i])
+			if errors.Is(err, pgx.ErrNoRows) {
+				err = fmt.Errorf("partition %d was never assigned", b.Partition)
+			}
+			return err
+		})
 	}
-	return from, err
+	return from, tx.SendBatch(ctx, &moves).Close()
 }

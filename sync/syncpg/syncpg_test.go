@@ -210,6 +210,41 @@ func TestBatchOfAPartitionNobodyAssignedIsAnError(t *testing.T) {
 	}
 }
 
+// Batches of several partitions in one transaction come to the same as one after the other, also two of one partition, as a worker that has
+// lost it and got it back may have.
+func TestBatchesAreTakenTogether(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	_, err := d.intake.Assigned(t.Context(), event.TopicDecisions, []stream.Assignment{{Partition: 0}, {Partition: 1}}, map[int]int64{0: 2, 1: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := func(offset, revision int64, share bool) intake.Entry {
+		e := intake.Entry{Offset: offset, Decision: decision(share, revision), Person: event.AsSent(tove.Root(), tove.RevealExtension())}
+		if share {
+			e.Event.Share = &plan.Share{Revision: revision, EventID: e.Decision.EventID, Source: portal, Value: e.Decision.Value, DecidedAt: e.Decision.DecidedAt}
+		} else {
+			e.Event.Withdrawal = &plan.Withdrawal{Revision: revision, EventID: e.Decision.EventID, Source: portal}
+		}
+		return e
+	}
+	first := intake.Batch{Topic: event.TopicDecisions, Next: 2, Entries: []intake.Entry{entry(0, 1, true), entry(1, 3, false)}}
+	second := intake.Batch{Topic: event.TopicDecisions, Partition: 1, Next: 1, Entries: []intake.Entry{entry(0, 2, true)}}
+	if err := d.store.Take(t.Context(), second, first, first); err != nil {
+		t.Fatal(err)
+	}
+	d.wantTold("1 superseded newer_decision", "2 superseded newer_decision")
+	if got := d.one(`select string_agg(next_offset::text, ' ' order by number) from sync.partition`); got != "2 1" {
+		t.Errorf("the partitions stand at %s", got)
+	}
+	if c := d.claims(true); len(c) != 1 || c[0].Targets[0].Want.Revision != 3 {
+		t.Errorf("claims %+v", c)
+	}
+	if err := d.store.Take(t.Context(), first, intake.Batch{Topic: event.TopicDecisions, Partition: 9, Next: 1}); err == nil {
+		t.Error("the offset of an unassigned partition was not kept, and nobody was told")
+	}
+}
+
 func TestLossIsPassedOn(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -279,11 +314,12 @@ func TestRepeatedBatchChangesNothing(t *testing.T) {
 func TestOffsetAndDecisionsAreOneTransaction(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := d.intake.Handle(ctx, stream.Batch{Topic: event.TopicDecisions, Records: []stream.Record{share(1)}, Next: 1}); err == nil {
-		t.Fatal("no error without a database")
+	d.sql(`create function sync.full() returns trigger language plpgsql as $$ begin raise exception 'no room'; end $$;
+		create trigger disk before insert on sync.due execute function sync.full()`)
+	if err := d.intake.Handle(t.Context(), stream.Batch{Topic: event.TopicDecisions, Records: []stream.Record{share(1)}, Next: 1}); err == nil {
+		t.Fatal("no error without room for the last thing that is written")
 	}
+	d.sql(`drop trigger disk on sync.due`)
 	if got := d.one(`select next_offset::text from sync.partition`) + d.one(`select count(*)::text from sync.channel`); got != "00" {
 		t.Errorf("offset and rows are %s after a failure", got)
 	}

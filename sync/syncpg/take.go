@@ -17,20 +17,40 @@ import (
 	"contactsync/sync/plan"
 )
 
-// Take implements intake.Store: decisions, their outcomes as far as they are known, and the partition's offset, all or nothing.
+// Take implements intake.Store: decisions, their outcomes as far as they are known, and the partitions' offsets, all or nothing.
 // Records that were taken before, by their offset, change nothing, and are not told of again.
-func (s *Store) Take(ctx context.Context, b intake.Batch) error {
+func (s *Store) Take(ctx context.Context, batches ...intake.Batch) error {
+	batches = slices.Clone(batches)
+	slices.SortStableFunc(batches, func(a, b intake.Batch) int { // as every worker locks the partitions
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	var entries int
 	err := s.unmoved(ctx, func(tx pgx.Tx) error {
-		from, err := advance(ctx, tx, b.Topic, b.Partition, b.Next)
+		from, err := advance(ctx, tx, batches)
 		if err != nil {
 			return err
 		}
-		return (&taking{Store: s, tx: tx, batch: b, from: from}).run(ctx)
+		t := &taking{Store: s, tx: tx}
+		for i, b := range batches {
+			for _, e := range b.Entries {
+				t.entries = append(t.entries, received{Entry: e, topic: b.Topic, partition: b.Partition, again: e.Offset < from[i]})
+			}
+		}
+		entries = len(t.entries)
+		return t.run(ctx)
 	})
 	if err != nil {
-		return fmt.Errorf("take %d decisions: %w", len(b.Entries), err)
+		return fmt.Errorf("take %d decisions: %w", entries, err)
 	}
 	return nil
+}
+
+// received is a record and where it came from.
+type received struct {
+	intake.Entry
+	topic     string
+	partition int
+	again     bool // it was taken before
 }
 
 // unmoved runs a transaction, and runs it again if a person's rows have moved to another number meanwhile. One that found them
@@ -50,12 +70,11 @@ type numbered struct {
 	kept contact.PersonID // the number that they are kept under
 }
 
-// taking is one batch on its way into the database.
+// taking is what is on its way into the database in one transaction.
 type taking struct {
 	*Store
 	tx       pgx.Tx
-	batch    intake.Batch
-	from     int64 // records below this offset were taken before
+	entries  []received
 	persons  map[contact.PersonID]numbered
 	made     map[int64]bool // persons who are new
 	states   map[key]plan.State
@@ -77,7 +96,7 @@ func (t *taking) run(ctx context.Context) error {
 		return err
 	}
 	t.changed = map[key]plan.State{}
-	for i, e := range t.batch.Entries {
+	for i, e := range t.entries {
 		if t.seen[i] {
 			continue
 		}
@@ -94,11 +113,11 @@ func (t *taking) run(ctx context.Context) error {
 	return t.publish(ctx, t.tx, t.outcomes, t.others)
 }
 
-// number finds or makes the persons of the batch.
+// number finds or makes the persons.
 func (t *taking) number(ctx context.Context) error {
 	t.persons, t.made = map[contact.PersonID]numbered{}, map[int64]bool{}
 	unknown := map[contact.PersonID]bool{}
-	for _, e := range t.batch.Entries {
+	for _, e := range t.entries {
 		if p := e.Decision.Person; !p.IsZero() {
 			unknown[p] = true
 		}
@@ -171,7 +190,7 @@ func identities(persons map[contact.PersonID]bool) (roots, extensions []string) 
 func (t *taking) lock(ctx context.Context) (err error) {
 	wanted := map[key]plan.State{}
 	t.fresh = map[key]plan.State{}
-	for _, e := range t.batch.Entries {
+	for _, e := range t.entries {
 		if k, ok := t.key(e); !ok {
 			continue
 		} else if t.made[k.person] {
@@ -202,7 +221,7 @@ func (t *taking) save(ctx context.Context) error {
 	return save(ctx, t.tx, there)
 }
 
-func (t *taking) key(e intake.Entry) (key, bool) {
+func (t *taking) key(e received) (key, bool) {
 	d := e.Decision
 	known := !d.Person.IsZero() && slices.Contains(contact.Channels[:], d.Channel)
 	return key{t.persons[d.Person].id, d.Channel}, known
@@ -210,14 +229,14 @@ func (t *taking) key(e intake.Entry) (key, bool) {
 
 // refuse marks entries that were refused before, and records those that are refused now.
 func (t *taking) refuse(ctx context.Context) error {
-	t.seen = make([]bool, len(t.batch.Entries))
+	t.seen = make([]bool, len(t.entries))
 	before, err := t.refusedBefore(ctx)
 	if err != nil {
 		return err
 	}
-	now := map[string]intake.Entry{}
-	for i, e := range t.batch.Entries {
-		m := refusalMark(e)
+	now := map[string]received{}
+	for i, e := range t.entries {
+		m := refusalMark(e.Entry)
 		_, again := now[m]
 		switch {
 		case e.Unreadable != "":
@@ -237,10 +256,10 @@ func refusalMark(e intake.Entry) string {
 }
 
 func (t *taking) refusedBefore(ctx context.Context) (map[string]bool, error) {
-	marks := make([]string, 0, len(t.batch.Entries))
-	for _, e := range t.batch.Entries {
+	marks := make([]string, 0, len(t.entries))
+	for _, e := range t.entries {
 		if e.Unreadable == "" && (e.Decision.Share || e.Refused != "") {
-			marks = append(marks, refusalMark(e))
+			marks = append(marks, refusalMark(e.Entry))
 		}
 	}
 	rows, err := t.tx.Query(ctx, `select mark from sync.refused where mark = any ($1)`, marks)
@@ -261,7 +280,7 @@ const refusedSQL = `
 	values ($1, $2, $3, $4, $5, $6, $7, now()) on conflict (mark) do nothing`
 
 // recordRefusals inserts in the order of the marks, as every worker does.
-func (t *taking) recordRefusals(ctx context.Context, refused map[string]intake.Entry) error {
+func (t *taking) recordRefusals(ctx context.Context, refused map[string]received) error {
 	var batch pgx.Batch
 	for _, mark := range slices.Sorted(maps.Keys(refused)) {
 		d := refused[mark].Decision
@@ -278,12 +297,11 @@ func (t *taking) recordRefusals(ctx context.Context, refused map[string]intake.E
 }
 
 // take applies one entry to the state and collects what follows.
-func (t *taking) take(e intake.Entry) error {
-	again := e.Offset < t.from
+func (t *taking) take(e received) error {
 	switch {
-	case again && (e.Unreadable != "" || e.Refused != ""):
+	case e.again && (e.Unreadable != "" || e.Refused != ""):
 	case e.Unreadable != "":
-		m, err := unreadable(event.UnreadableRecord{Topic: t.batch.Topic, Partition: t.batch.Partition, Offset: e.Offset, Reason: e.Unreadable})
+		m, err := unreadable(event.UnreadableRecord{Topic: e.topic, Partition: e.partition, Offset: e.Offset, Reason: e.Unreadable})
 		t.others = append(t.others, m)
 		return err
 	case e.Refused != "":
@@ -293,7 +311,7 @@ func (t *taking) take(e intake.Entry) error {
 		state := t.states[k]
 		for _, v := range state.Apply(t.under(e)) {
 			passedOver := v.EventID == e.Decision.EventID && v.Outcome != event.Parked
-			if !again || !passedOver {
+			if !e.again || !passedOver {
 				t.say(e, v)
 			}
 		}
@@ -303,7 +321,7 @@ func (t *taking) take(e intake.Entry) error {
 }
 
 // under is the entry's event with the number it was made under, if the person is kept under another one.
-func (t *taking) under(e intake.Entry) plan.Event {
+func (t *taking) under(e received) plan.Event {
 	p := e.Decision.Person
 	if t.persons[p].kept == p {
 		return e.Event
@@ -321,7 +339,7 @@ func (t *taking) under(e intake.Entry) plan.Event {
 }
 
 // say tells of a decision: the entry's own, or one that it has replaced and that may have been made under another number.
-func (t *taking) say(e intake.Entry, v plan.Verdict) {
+func (t *taking) say(e received, v plan.Verdict) {
 	if n, ok := t.persons[e.Decision.Person]; ok && v.EventID != e.Decision.EventID {
 		t.outcomes = append(t.outcomes, t.about(n.kept, e.Decision.Channel, v))
 		return

@@ -30,7 +30,7 @@ func projectRules() rules {
 				".", "problem", "testca", "rivta", "xsd", "wiretest", "personv4", "personv3", "personprofilev5", "contactsv1",
 				"mockregister", "contracttest",
 			},
-			"sync": {"plan", "intake", "push", "register", "reconcile", "syncpg", "support", "desk"},
+			"sync": {"plan", "group", "intake", "push", "register", "reconcile", "syncpg", "support", "desk"},
 			"cmd": {
 				"internal/run", "internal/config", "internal/database", "internal/devstack", "internal/auditing", "internal/worker", "internal/messenger", "internal/bench",
 				"contactsync", "internal/archtest", "internal/e2e",

@@ -1,0 +1,116 @@
+// Package group does what many callers want at about the same time in one go for all of them: a transaction costs more than what is in it.
+package group
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Group does what callers want, together with what others want while it is busy. Who comes alone waits for nobody, unless there is a reason to
+// linger. A goroutine runs while there is something to do, and only then; callers wait for it.
+type Group[T any] struct {
+	// Do does it for all of them, and returns an error for each, or nil if there is none. It bounds its own time: its context is one
+	// caller's, and does not end with that call.
+	Do func(ctx context.Context, all []T) []error
+	// AtOnce is how many calls of Do may be under way: while one waits for the disk, the next one is prepared.
+	AtOnce int
+	// Size is how much of Most a thing takes up; nil: one each. Most bounds what one Do gets, unless a single thing is larger.
+	Size func(T) int
+	Most int
+	// While fewer than Worth wait and More tells that others are to come soon, they are waited for, up to LingerFor.
+	Worth     int
+	More      func() bool
+	LingerFor time.Duration
+
+	mu        sync.Mutex
+	waiting   []*wish[T]
+	working   int
+	lingering bool // the one that works waits for more
+}
+
+// wish is what one caller waits for.
+type wish[T any] struct {
+	what T
+	ctx  context.Context
+	done chan error // has room for the one answer
+}
+
+// Wait returns when it is done, or could not be. It does not return before, even if ctx ends.
+func (g *Group[T]) Wait(ctx context.Context, what T) error {
+	one := &wish[T]{what, ctx, make(chan error, 1)}
+	g.mu.Lock()
+	g.waiting = append(g.waiting, one)
+	if g.working < g.AtOnce && !g.lingering {
+		g.working++
+		go g.work()
+	}
+	g.mu.Unlock()
+	return <-one.done
+}
+
+// work goes on until nothing waits.
+func (g *Group[T]) work() {
+	for {
+		g.linger()
+		wishes := g.next()
+		if len(wishes) == 0 {
+			return
+		}
+		all := make([]T, len(wishes))
+		for i, one := range wishes {
+			all[i] = one.what
+		}
+		faults := g.Do(context.WithoutCancel(wishes[0].ctx), all)
+		for i, one := range wishes {
+			var err error
+			if faults != nil {
+				err = faults[i]
+			}
+			one.done <- err
+		}
+	}
+}
+
+// linger lets more come. Only who works alone does: else the other one might take what it waits with, and nobody would wait for it.
+func (g *Group[T]) linger() {
+	g.mu.Lock()
+	g.lingering = g.More != nil && g.working == 1 && 0 < len(g.waiting) && len(g.waiting) < g.Worth && g.More()
+	lingers := g.lingering
+	g.mu.Unlock()
+	if !lingers {
+		return
+	}
+	time.Sleep(g.LingerFor)
+	g.mu.Lock()
+	g.lingering = false
+	g.mu.Unlock()
+}
+
+// next takes what came first.
+func (g *Group[T]) next() []*wish[T] {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n, size := 0, 0
+	for n < len(g.waiting) {
+		if size += g.size(g.waiting[n].what); n > 0 && size > g.Most {
+			break
+		}
+		n++
+	}
+	if n == 0 {
+		g.working--
+	}
+	wishes := g.waiting[:n:n]
+	if g.waiting = g.waiting[n:]; len(g.waiting) == 0 {
+		g.waiting = nil
+	}
+	return wishes
+}
+
+func (g *Group[T]) size(what T) int {
+	if g.Size == nil {
+		return 1
+	}
+	return g.Size(what)
+}

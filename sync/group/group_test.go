@@ -1,0 +1,153 @@
+package group_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"contactsync/sync/group"
+)
+
+var errOdd = errors.New("odd")
+
+// doing takes a second each time, and refuses odd numbers.
+type doing struct {
+	mu          sync.Mutex
+	groups      [][]int
+	now, atOnce int
+}
+
+func (d *doing) do(_ context.Context, all []int) []error {
+	d.mu.Lock()
+	d.groups, d.now = append(d.groups, all), d.now+1
+	d.atOnce = max(d.atOnce, d.now)
+	d.mu.Unlock()
+	<-time.After(time.Second)
+	d.mu.Lock()
+	d.now--
+	d.mu.Unlock()
+	faults := make([]error, len(all))
+	for i, n := range all {
+		if n%2 == 1 {
+			faults[i] = errOdd
+		}
+	}
+	return faults
+}
+
+// wait has so many done, each called a millisecond after the one before, and returns how long the slowest took.
+func wait(t *testing.T, g *group.Group[int], n int) (longest time.Duration) {
+	t.Helper()
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	for i := range n {
+		all.Go(func() {
+			<-time.After(time.Duration(i) * time.Millisecond)
+			began := time.Now()
+			err := g.Wait(t.Context(), i)
+			if want := map[int]error{1: errOdd}[i%2]; !errors.Is(err, want) {
+				t.Errorf("%d: error %v", i, err)
+			}
+			mu.Lock()
+			longest = max(longest, time.Since(began))
+			mu.Unlock()
+		})
+	}
+	all.Wait()
+	return longest
+}
+
+func TestWhatComesMeanwhileIsDoneTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &doing{}
+		longest := wait(t, &group.Group[int]{Do: d.do, AtOnce: 2, Most: 100}, 20)
+		if d.atOnce != 2 || len(d.groups) != 3 || !slices.Equal(d.groups[0], []int{0}) || longest >= 2*time.Second {
+			t.Errorf("groups %v, %d at once, the slowest took %v", d.groups, d.atOnce, longest)
+		}
+		if got := slices.Concat(d.groups...); len(got) != 20 || !slices.IsSorted(got) {
+			t.Errorf("done: %v", got)
+		}
+	})
+}
+
+func TestAGroupIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &doing{}
+		wait(t, &group.Group[int]{Do: d.do, AtOnce: 1, Most: 20, Size: func(n int) int { return n }}, 30)
+		for _, g := range d.groups {
+			sum := 0
+			for _, n := range g {
+				sum += n
+			}
+			if sum > 20 && len(g) > 1 {
+				t.Errorf("a group of %v", g)
+			}
+		}
+	})
+}
+
+func TestLingering(t *testing.T) {
+	t.Parallel()
+	for about, tt := range map[string]struct {
+		more  bool
+		first int // size of the first group
+	}{
+		"others are to come":    {true, 8},
+		"nobody else is coming": {false, 1},
+	} {
+		t.Run(about, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := &doing{}
+				g := &group.Group[int]{Do: d.do, AtOnce: 2, Most: 100, Worth: 8, More: func() bool { return tt.more }, LingerFor: 7500 * time.Microsecond}
+				wait(t, g, 8)
+				if len(d.groups[0]) != tt.first {
+					t.Errorf("groups %v", d.groups)
+				}
+			})
+		})
+	}
+}
+
+// Nobody is forgotten, whoever comes when.
+func TestEveryoneIsAnswered(t *testing.T) {
+	t.Parallel()
+	for _, atOnce := range []int{1, 2, 5} {
+		t.Run(fmt.Sprint(atOnce), func(t *testing.T) {
+			t.Parallel()
+			var sum sync.Map
+			g := &group.Group[int]{AtOnce: atOnce, Most: 7, Worth: 3, More: func() bool { return true }, LingerFor: time.Microsecond,
+				Do: func(_ context.Context, all []int) []error {
+					for _, n := range all {
+						if _, twice := sum.LoadOrStore(n, true); twice {
+							t.Errorf("%d is done twice", n)
+						}
+					}
+					return nil
+				}}
+			var all sync.WaitGroup
+			for caller := range 50 {
+				all.Go(func() {
+					for i := range 200 {
+						if err := g.Wait(t.Context(), caller*200+i); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			all.Wait()
+			for n := range 50 * 200 {
+				if _, done := sum.Load(n); !done {
+					t.Fatalf("%d is not done", n)
+				}
+			}
+		})
+	}
+}
