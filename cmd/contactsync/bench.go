@@ -61,11 +61,15 @@ which take minutes. "throughput" asks for both of that name.`,
 	return c
 }
 
+// benchMemory is for a worker, a register and what measures them, in one process.
+const benchMemory = softMemory + softMemory/2
+
 func runBench(c *cobra.Command, flags benchFlags) error {
 	config, err := flags.config(c)
 	if err != nil {
 		return err
 	}
+	run.BoundMemory(benchMemory)
 	ctx, cancel := run.UntilParentDies(c.Context())
 	defer cancel()
 	var reports []bench.Report

@@ -70,8 +70,12 @@ type process struct {
 	sealer  *audit.Sealer // of the service's audit log; nil: the work itself seals it
 }
 
+// softMemory bounds a service, in bytes. What a worker holds does not follow its backlog, but its garbage would, while a long one is read.
+const softMemory = 96 << 20
+
 // newProcess opens the ops listener and makes a pool, which does not connect yet.
 func newProcess(ctx context.Context, service string, c config.Common, schema pgschema.Schema, logTo io.Writer) (_ *process, err error) {
+	run.BoundMemory(softMemory)
 	log := slog.New(slog.NewJSONHandler(logTo, &slog.HandlerOptions{Level: c.LogLevel})).With("service", service)
 	p := &process{log: log, metrics: newMetrics(), schema: schema}
 	if p.pool, err = pgxpool.NewWithConfig(ctx, c.Postgres); err != nil {

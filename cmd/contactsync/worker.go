@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"io"
-	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,14 +33,7 @@ func workerCommand() *cobra.Command {
 	return c
 }
 
-// softMemory is where garbage is collected rather than let memory grow, in bytes; GOMEMLIMIT says otherwise. What a worker
-// holds does not follow its backlog, but its garbage would, while a long one is read.
-const softMemory = 96 << 20
-
 func runWorker(ctx context.Context, c config.Worker, latency time.Duration, logTo io.Writer) error {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(softMemory)
-	}
 	p, err := newProcess(ctx, "worker", c.Common, syncpg.Schema(), logTo)
 	if err != nil {
 		return err
