@@ -18,13 +18,14 @@ type Group[T any] struct {
 	// Size is how much of Most a thing takes up; nil: one each. Most bounds what one Do gets, unless a single thing is larger.
 	Size func(T) int
 	Most int
-	// While fewer than Worth wait and More tells that others are to come soon, they are waited for, up to LingerFor.
+	// While less than Worth waits and More tells that others are to come soon, they are waited for, up to LingerFor.
 	Worth     int
 	More      func() bool
 	LingerFor time.Duration
 
 	mu        sync.Mutex
 	waiting   []*wish[T]
+	size      int // of what waits
 	working   int
 	lingering bool // the one that works waits for more
 }
@@ -32,15 +33,19 @@ type Group[T any] struct {
 // wish is what one caller waits for.
 type wish[T any] struct {
 	what T
+	size int
 	ctx  context.Context
 	done chan error // has room for the one answer
 }
 
 // Wait returns when it is done, or could not be. It does not return before, even if ctx ends.
 func (g *Group[T]) Wait(ctx context.Context, what T) error {
-	one := &wish[T]{what, ctx, make(chan error, 1)}
+	one := &wish[T]{what, 1, ctx, make(chan error, 1)}
+	if g.Size != nil {
+		one.size = g.Size(what)
+	}
 	g.mu.Lock()
-	g.waiting = append(g.waiting, one)
+	g.waiting, g.size = append(g.waiting, one), g.size+one.size
 	if g.working < g.AtOnce && !g.lingering {
 		g.working++
 		go g.work()
@@ -75,7 +80,7 @@ func (g *Group[T]) work() {
 // linger lets more come. Only who works alone does: else the other one might take what it waits with, and nobody would wait for it.
 func (g *Group[T]) linger() {
 	g.mu.Lock()
-	g.lingering = g.More != nil && g.working == 1 && 0 < len(g.waiting) && len(g.waiting) < g.Worth && g.More()
+	g.lingering = g.More != nil && g.working == 1 && len(g.waiting) > 0 && g.size < g.Worth && g.More()
 	lingers := g.lingering
 	g.mu.Unlock()
 	if !lingers {
@@ -92,25 +97,16 @@ func (g *Group[T]) next() []*wish[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n, size := 0, 0
-	for n < len(g.waiting) {
-		if size += g.size(g.waiting[n].what); n > 0 && size > g.Most {
-			break
-		}
+	for n < len(g.waiting) && (n == 0 || size+g.waiting[n].size <= g.Most) {
+		size += g.waiting[n].size
 		n++
 	}
 	if n == 0 {
 		g.working--
 	}
 	wishes := g.waiting[:n:n]
-	if g.waiting = g.waiting[n:]; len(g.waiting) == 0 {
+	if g.waiting, g.size = g.waiting[n:], g.size-size; len(g.waiting) == 0 {
 		g.waiting = nil
 	}
 	return wishes
-}
-
-func (g *Group[T]) size(what T) int {
-	if g.Size == nil {
-		return 1
-	}
-	return g.Size(what)
 }

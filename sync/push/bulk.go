@@ -54,11 +54,22 @@ func (p *Pusher) bulk(ctx context.Context, claims []Claim, free func()) {
 		free()
 	}
 	var ending sync.WaitGroup
+	var ended []Ended
 	for _, a := range attempts {
+		if a.alone == nil {
+			ended = append(ended, Ended{a.claim, a.result})
+			continue
+		}
 		ending.Go(func() {
 			p.end(ctx, a)
 			<-p.ended
 		})
+	}
+	if len(ended) > 0 {
+		p.finish(ctx, ended)
+	}
+	for range ended {
+		<-p.ended
 	}
 	ending.Wait()
 }
@@ -166,18 +177,14 @@ func (a *attempt) take(changed []Changed) {
 
 // end attempts what is left of a claim, and records what came of all of it.
 func (p *Pusher) end(ctx context.Context, a *attempt) {
-	result := a.result
-	if a.alone != nil {
-		p.alone <- struct{}{}
-		got := p.rest(ctx, a)
-		<-p.alone
-		got.Settled, got.Parked = append(result.Settled, got.Settled...), append(result.Parked, got.Parked...)
-		if got.Written.Version == "" {
-			got.Written = result.Written
-		}
-		result = got
+	p.alone <- struct{}{}
+	got := p.rest(ctx, a)
+	<-p.alone
+	got.Settled, got.Parked = append(a.result.Settled, got.Settled...), append(a.result.Parked, got.Parked...)
+	if got.Written.Version == "" {
+		got.Written = a.result.Written
 	}
-	p.finish(ctx, a.claim, result)
+	p.finish(ctx, []Ended{{a.claim, got}})
 }
 
 func (p *Pusher) rest(ctx context.Context, a *attempt) Result {

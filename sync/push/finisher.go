@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"contactsync/sync/group"
@@ -20,21 +21,27 @@ type finisher struct {
 	store   Store
 	log     *slog.Logger
 	timeout time.Duration // of one transaction
-	group   *group.Group[Ended]
+	group   *group.Group[[]Ended]
 }
 
 // newFinisher takes how many results are worth a transaction, and whether more are to come soon.
 func newFinisher(c Config, worth int, more func() bool) *finisher {
 	f := &finisher{store: c.Store, log: c.Log, timeout: c.CallTimeout}
-	f.group = &group.Group[Ended]{Do: f.record, AtOnce: finishAtOnce, Most: mostInOneWrite, Worth: worth, More: more, LingerFor: lingerFor}
+	f.group = &group.Group[[]Ended]{
+		Do: func(ctx context.Context, all [][]Ended) []error {
+			f.record(ctx, slices.Concat(all...))
+			return nil
+		},
+		AtOnce: finishAtOnce, Most: mostInOneWrite, Size: func(some []Ended) int { return len(some) },
+		Worth: worth, More: more, LingerFor: lingerFor}
 	return f
 }
 
-// finish returns when the result is recorded, or could not be, which is logged.
-func (f *finisher) finish(ctx context.Context, e Ended) { _ = f.group.Wait(ctx, e) }
+// finish returns when the results are recorded, or could not be, which is logged.
+func (f *finisher) finish(ctx context.Context, ended []Ended) { _ = f.group.Wait(ctx, ended) }
 
 // record writes all at once, and one by one if that fails: what is wrong with one must not keep the others from being recorded.
-func (f *finisher) record(ctx context.Context, ended []Ended) []error {
+func (f *finisher) record(ctx context.Context, ended []Ended) {
 	writing, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	lost, err := f.store.Finish(writing, ended)
@@ -51,5 +58,4 @@ func (f *finisher) record(ctx context.Context, ended []Ended) []error {
 		f.log.Warn("results not recorded; their leases will run out and the persons are tried again", "results", len(ended),
 			"person_no", ended[0].Claim.ID, "error", err.Error())
 	}
-	return nil
 }

@@ -319,16 +319,20 @@ func (p *Pusher) start(ctx context.Context, c Claim, urgent bool) {
 		cancel()
 		p.ended <- struct{}{}
 		free()
-		p.finish(ctx, c, result)
+		p.finish(ctx, []Ended{{c, result}})
 		<-p.ended
 	})
 }
 
-func (p *Pusher) finish(ctx context.Context, c Claim, result Result) {
-	p.finisher.finish(ctx, Ended{c, result})
-	if p.cfg.Removed != nil && slices.ContainsFunc(result.Settled, func(s Settled) bool { return s.Target.Want.Kind == plan.Withdrawn }) {
+func (p *Pusher) finish(ctx context.Context, ended []Ended) {
+	p.finisher.finish(ctx, ended)
+	if p.cfg.Removed != nil && slices.ContainsFunc(ended, removes) {
 		p.cfg.Removed()
 	}
+}
+
+func removes(e Ended) bool {
+	return slices.ContainsFunc(e.Result.Settled, func(s Settled) bool { return s.Target.Want.Kind == plan.Withdrawn })
 }
 
 // breakerTimeout is how long nothing is asked of a register that is down, before one probe.

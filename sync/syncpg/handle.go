@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -188,6 +189,10 @@ func decisionMark(s plan.Share, p contact.PersonID, channel contact.Channel) str
 }
 
 func markOfRefusal(eventID, source, root, extension string, channel contact.Channel, revision int64) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %q %d", eventID, source, root, extension, channel, revision))
+	var text []byte
+	for _, part := range []string{eventID, source, root, extension, string(channel)} {
+		text = append(strconv.AppendQuote(text, part), ' ')
+	}
+	sum := sha256.Sum256(strconv.AppendInt(text, revision, 10))
 	return hex.EncodeToString(sum[:16])
 }
