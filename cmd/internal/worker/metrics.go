@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -55,7 +56,11 @@ func (m *metrics) countRecord(result string, why reason.Code) {
 
 // backlog is asked for at each scrape.
 type backlog struct {
-	store *syncpg.Store
+	count func(context.Context) (syncpg.Backlog, error)
+
+	mu   sync.Mutex
+	last syncpg.Backlog
+	good time.Time // until when the last one is
 
 	oldest, due, parked, outbox, questions, unproved, oldestUnproved *prometheus.Desc
 }
@@ -65,7 +70,7 @@ func newBacklog(store *syncpg.Store) *backlog {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return &backlog{
-		store: store,
+		count: store.Backlog,
 		oldest: desc("contactsync_oldest_unapplied_seconds",
 			"Age of the oldest decision that the register does not show yet; 0 if there is none.", "decision"),
 		due:       desc("contactsync_due", "Persons whose register record is behind.", "decision"),
@@ -88,9 +93,7 @@ func (b *backlog) Describe(out chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector. Without a database there are no samples: the alarm on absence rings.
 func (b *backlog) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // a scrape hands no context on
-	defer cancel()
-	now, err := b.store.Backlog(ctx)
+	now, err := b.look()
 	if err != nil {
 		out <- prometheus.NewInvalidMetric(b.oldest, err)
 		return
@@ -109,6 +112,31 @@ func (b *backlog) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(b.unproved, prometheus.GaugeValue, float64(now.Unproved.Persons))
 	out <- prometheus.MustNewConstMetric(b.oldestUnproved, prometheus.GaugeValue, now.Unproved.Oldest.Seconds())
 	out <- prometheus.MustNewConstMetric(b.outbox, prometheus.GaugeValue, float64(now.Outbox))
+}
+
+const (
+	// countTimeout is of a count of all that waits: 0.2 s for a million persons. Prometheus waits ten seconds for a scrape.
+	countTimeout = 8 * time.Second
+	// countRest is how many times as long as it took a count stands for those that would follow: it must not take what the backlog needs.
+	countRest = 10
+)
+
+// look counts, or gives what was counted a moment ago.
+func (b *backlog) look() (syncpg.Backlog, error) {
+	b.mu.Lock() // scrapes at the same time share a count
+	defer b.mu.Unlock()
+	began := time.Now()
+	if began.Before(b.good) {
+		return b.last, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), countTimeout) // a scrape hands no context on
+	defer cancel()
+	now, err := b.count(ctx)
+	if err == nil {
+		ended := time.Now()
+		b.last, b.good = now, ended.Add(countRest*ended.Sub(began))
+	}
+	return now, err
 }
 
 // parkable are the reasons for which a decision can wait.
