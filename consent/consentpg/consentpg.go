@@ -105,15 +105,13 @@ type Outcome struct {
 func (s *Store) Decide(ctx context.Context, w Wish) (Choice, error) {
 	var c Choice
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
-		highest, newest, err := lockHead(ctx, tx, w.Person, w.Channel)
+		highest, newest, before, err := lockHead(ctx, tx, w)
 		if err != nil {
 			return err
 		}
-		if before, err := decidedBefore(ctx, tx, w); err != nil || before != nil {
-			if before != nil {
-				c = *before
-			}
-			return err
+		if before != nil {
+			c = *before
+			return nil
 		}
 		if w.Upon != nil && *w.Upon != newest {
 			return ErrNewerChoice
@@ -132,38 +130,44 @@ func (s *Store) Decide(ctx context.Context, w Wish) (Choice, error) {
 	return c, nil
 }
 
-// lockHead locks the row that one person's decisions on a channel are numbered under, and returns the highest revision known,
-// and the newest decision made here.
-func lockHead(ctx context.Context, tx pgx.Tx, p contact.PersonID, channel contact.Channel) (revision int64, eventID string, err error) {
-	err = tx.QueryRow(ctx, `
+// lockHead locks the row that one person's decisions on a channel are numbered under, and returns the highest revision known, the newest
+// decision made here, and the choice that the same form led to before, or nil.
+func lockHead(ctx context.Context, tx pgx.Tx, w Wish) (revision int64, eventID string, before *Choice, err error) {
+	root, extension, channel := w.Person.Root(), w.Person.RevealExtension(), string(w.Channel)
+	var batch pgx.Batch
+	batch.Queue(`
 		insert into consent.channel as c (root, extension, channel) values ($1, $2, $3)
 		on conflict (root, extension, channel) do update set revision = c.revision
-		returning revision, event_id`, p.Root(), p.RevealExtension(), string(channel)).Scan(&revision, &eventID)
-	return revision, eventID, err
+		returning revision, event_id`, root, extension, channel).QueryRow(func(row pgx.Row) error { return row.Scan(&revision, &eventID) })
+	if w.EventID != "" { // a statement of its own: it sees what was decided while the lock was waited for
+		batch.Queue(`
+			select event_id, revision, share, value, notify, decided_at, actor_role, reason, correction,
+				root = $2 and extension = $3 and channel = $4
+			from consent.decision where event_id = $1`, w.EventID, root, extension, channel).QueryRow(func(row pgx.Row) error {
+			before, err = decidedBefore(row)
+			return err
+		})
+	}
+	err = tx.SendBatch(ctx, &batch).Close()
+	return revision, eventID, before, err
 }
 
-// decidedBefore returns the choice that the same form led to before, or nil.
-func decidedBefore(ctx context.Context, tx pgx.Tx, w Wish) (*Choice, error) {
-	if w.EventID == "" {
-		return nil, nil
-	}
+func decidedBefore(row pgx.Row) (*Choice, error) {
 	var c Choice
 	var same bool
 	var value *string
-	err := tx.QueryRow(ctx, `
-		select event_id, revision, share, value, notify, decided_at, actor_role, reason, correction,
-			root = $2 and extension = $3 and channel = $4
-		from consent.decision where event_id = $1`, w.EventID, w.Person.Root(), w.Person.RevealExtension(), string(w.Channel)).Scan(
-		&c.EventID, &c.Revision, &c.Share, &value, &c.Notify, &c.DecidedAt, &c.Actor, &c.Reason, &c.Correction, &same)
+	err := row.Scan(&c.EventID, &c.Revision, &c.Share, &value, &c.Notify, &c.DecidedAt, &c.Actor, &c.Reason, &c.Correction, &same)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, nil
-	case err == nil && !same:
+	case err != nil:
+		return nil, err
+	case !same:
 		return nil, ErrForeignForm
 	case value != nil:
 		c.Value = contact.KnownValue(*value)
 	}
-	return &c, err
+	return &c, nil
 }
 
 func (s *Store) decision(w Wish, highest int64) event.Decision {

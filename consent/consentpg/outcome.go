@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
@@ -16,30 +17,27 @@ import (
 // Fold takes outcomes in: of each decision the one with the highest sequence counts, whatever their order. It also learns
 // of revisions that came through other e-services. It returns the persons whose outcomes are news.
 func (s *Store) Fold(ctx context.Context, outcomes []event.Outcome) (news []contact.PersonID, err error) {
-	err = pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
-		for _, o := range outcomes {
-			changed, err := foldOne(ctx, tx, o)
-			if err != nil {
-				return err
-			}
-			if changed {
+	var batch pgx.Batch // one transaction
+	for _, o := range outcomes {
+		if o.Channel != contact.Mobile && o.Channel != contact.Email {
+			continue // of a decision that named no channel: nobody's choice
+		}
+		batch.Queue(foldSQL, o.EventID, o.Person.Root(), o.Person.RevealExtension(), string(o.Channel), o.Revision, string(o.Outcome),
+			string(o.Reason), codes(o.Effects), o.RegisterVersion, o.Sequence, o.Time, counts(o), o.ProvedAt).Exec(func(told pgconn.CommandTag) error {
+			if told.RowsAffected() > 0 {
 				news = append(news, contact.KnownPersonID(o.Person.Root(), o.Person.RevealExtension()))
 			}
-		}
-		return nil
-	})
-	if err != nil {
+			return nil
+		})
+	}
+	if err := s.Pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return nil, fmt.Errorf("fold %d outcomes: %w", len(outcomes), err)
 	}
 	return news, nil
 }
 
-func foldOne(ctx context.Context, tx pgx.Tx, o event.Outcome) (bool, error) {
-	if o.Channel != contact.Mobile && o.Channel != contact.Email {
-		return false, nil // of a decision that named no channel: nobody's choice
-	}
-	root, extension := o.Person.Root(), o.Person.RevealExtension()
-	tag, err := tx.Exec(ctx, `
+const foldSQL = `
+	with told as (
 		insert into consent.outcome as x (event_id, root, extension, channel, revision, outcome, reason, effects, register_version,
 			sequence, told_at, counts, proved_at)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
@@ -47,18 +45,14 @@ func foldOne(ctx context.Context, tx pgx.Tx, o event.Outcome) (bool, error) {
 			reason = excluded.reason, effects = excluded.effects, register_version = excluded.register_version,
 			sequence = excluded.sequence, told_at = excluded.told_at, counts = excluded.counts,
 			proved_at = case when excluded.outcome = 'unchanged' then coalesce(excluded.proved_at, x.proved_at) else excluded.proved_at end
-		where x.sequence < excluded.sequence`,
-		o.EventID, root, extension, string(o.Channel), o.Revision, string(o.Outcome), string(o.Reason), codes(o.Effects),
-		o.RegisterVersion, o.Sequence, o.Time, counts(o), o.ProvedAt)
-	if err != nil || tag.RowsAffected() == 0 || !counts(o) {
-		return tag.RowsAffected() > 0, err
-	}
-	_, err = tx.Exec(ctx, `
-		insert into consent.channel as c (root, extension, channel, revision) values ($1, $2, $3, $4)
+		where x.sequence < excluded.sequence
+		returning root, extension, channel, revision
+	), heard as (
+		insert into consent.channel as c (root, extension, channel, revision) select root, extension, channel, revision from told where $12
 		on conflict (root, extension, channel) do update set revision = greatest(c.revision, excluded.revision)
-		where c.revision < excluded.revision`, root, extension, string(o.Channel), o.Revision)
-	return true, err
-}
+		where c.revision < excluded.revision
+	)
+	select from told`
 
 // counts tells whether the decision takes part in what the person wants. A refused one does not, and its revision may lie far
 // in the future; nor does one that has been passed by a newer one, or that closed an account elsewhere.

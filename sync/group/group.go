@@ -10,9 +10,10 @@ import (
 // Group does what callers want, together with what others want while it is busy. Who comes alone waits for nobody, unless there is a reason to
 // linger. A goroutine runs while there is something to do, and only then; callers wait for it.
 type Group[T any] struct {
-	// Do does it for all of them, and returns an error for each, or nil if there is none. It bounds its own time: its context is one
-	// caller's, and does not end with that call.
-	Do func(ctx context.Context, all []T) []error
+	// Do does it for all of them, or for none if it returns an error. Then it is called for each by itself, while there is time: what is wrong
+	// with one must not keep the others back. The context is one caller's, and does not end with that call but after Timeout.
+	Do      func(ctx context.Context, all []T) error
+	Timeout time.Duration // of all that is done for some at once; 0: none
 	// AtOnce is how many calls of Do may be under way: while one waits for the disk, the next one is prepared.
 	AtOnce int
 	// Size is how much of Most a thing takes up; nil: one each. Most bounds what one Do gets, unless a single thing is larger.
@@ -62,17 +63,27 @@ func (g *Group[T]) work() {
 		if len(wishes) == 0 {
 			return
 		}
-		all := make([]T, len(wishes))
-		for i, one := range wishes {
-			all[i] = one.what
-		}
-		faults := g.Do(context.WithoutCancel(wishes[0].ctx), all)
-		for i, one := range wishes {
-			var err error
-			if faults != nil {
-				err = faults[i]
-			}
+		g.do(wishes)
+	}
+}
+
+func (g *Group[T]) do(wishes []*wish[T]) {
+	ctx := context.WithoutCancel(wishes[0].ctx)
+	if g.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, g.Timeout)
+		defer cancel()
+	}
+	all := make([]T, len(wishes))
+	for i, one := range wishes {
+		all[i] = one.what
+	}
+	err := g.Do(ctx, all)
+	for i, one := range wishes {
+		if err == nil || len(all) == 1 || ctx.Err() != nil {
 			one.done <- err
+		} else {
+			one.done <- g.Do(ctx, all[i:i+1])
 		}
 	}
 }

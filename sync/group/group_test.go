@@ -15,14 +15,15 @@ import (
 
 var errOdd = errors.New("odd")
 
-// doing takes a second each time, and refuses odd numbers.
+// doing takes a second each time.
 type doing struct {
+	odd         bool // odd numbers cannot be done
 	mu          sync.Mutex
 	groups      [][]int
 	now, atOnce int
 }
 
-func (d *doing) do(_ context.Context, all []int) []error {
+func (d *doing) do(_ context.Context, all []int) error {
 	d.mu.Lock()
 	d.groups, d.now = append(d.groups, all), d.now+1
 	d.atOnce = max(d.atOnce, d.now)
@@ -31,14 +32,13 @@ func (d *doing) do(_ context.Context, all []int) []error {
 	d.mu.Lock()
 	d.now--
 	d.mu.Unlock()
-	faults := make([]error, len(all))
-	for i, n := range all {
-		if n%2 == 1 {
-			faults[i] = errOdd
-		}
+	if d.odd && slices.ContainsFunc(all, odd) {
+		return errOdd
 	}
-	return faults
+	return nil
 }
+
+func odd(n int) bool { return n%2 == 1 }
 
 // wait has so many done, each called a millisecond after the one before, and returns how long the slowest took.
 func wait(t *testing.T, g *group.Group[int], n int) (longest time.Duration) {
@@ -50,8 +50,8 @@ func wait(t *testing.T, g *group.Group[int], n int) (longest time.Duration) {
 			<-time.After(time.Duration(i) * time.Millisecond)
 			began := time.Now()
 			err := g.Wait(t.Context(), i)
-			if want := map[int]error{1: errOdd}[i%2]; !errors.Is(err, want) {
-				t.Errorf("%d: error %v", i, err)
+			if err != nil {
+				t.Error(err)
 			}
 			mu.Lock()
 			longest = max(longest, time.Since(began))
@@ -74,6 +74,44 @@ func TestWhatComesMeanwhileIsDoneTogether(t *testing.T) {
 			t.Errorf("done: %v", got)
 		}
 	})
+}
+
+// What is wrong with one keeps nobody back, but for ever it is not tried.
+func TestOneThatCannotBeDone(t *testing.T) {
+	t.Parallel()
+	for about, tt := range map[string]struct {
+		timeout time.Duration
+		done    int
+	}{"there is time": {time.Minute, 10}, "there is not": {500 * time.Millisecond, 1}} {
+		t.Run(about, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := &doing{odd: true}
+				g := &group.Group[int]{Do: d.do, AtOnce: 1, Most: 100, Timeout: tt.timeout}
+				var all sync.WaitGroup
+				done := make([]bool, 20)
+				for i := range done {
+					all.Go(func() {
+						<-time.After(time.Duration(i) * time.Millisecond)
+						done[i] = g.Wait(t.Context(), i) == nil
+					})
+				}
+				all.Wait()
+				n := 0
+				for i, ok := range done {
+					if ok && odd(i) {
+						t.Errorf("%d is done", i)
+					}
+					if ok {
+						n++
+					}
+				}
+				if n != tt.done {
+					t.Errorf("%d are done, want %d", n, tt.done)
+				}
+			})
+		})
+	}
 }
 
 func TestAGroupIsBounded(t *testing.T) {
@@ -124,7 +162,7 @@ func TestEveryoneIsAnswered(t *testing.T) {
 			t.Parallel()
 			var sum sync.Map
 			g := &group.Group[int]{AtOnce: atOnce, Most: 7, Worth: 3, More: func() bool { return true }, LingerFor: time.Microsecond,
-				Do: func(_ context.Context, all []int) []error {
+				Do: func(_ context.Context, all []int) error {
 					for _, n := range all {
 						if _, twice := sum.LoadOrStore(n, true); twice {
 							t.Errorf("%d is done twice", n)

@@ -95,7 +95,10 @@ func New(c Config) (*Intake, error) {
 		return nil, fmt.Errorf("intake: %w", err)
 	}
 	in := &Intake{Config: c, place: place}
-	in.taking = group.Group[Batch]{Do: in.take, AtOnce: takeAtOnce, Most: mostTaken, Size: func(b Batch) int { return len(b.Entries) }}
+	in.taking = group.Group[Batch]{
+		Do:      func(ctx context.Context, batches []Batch) error { return c.Store.Take(ctx, batches...) },
+		Timeout: takeTimeout, AtOnce: takeAtOnce, Most: mostTaken, Size: func(b Batch) int { return len(b.Entries) },
+	}
 	return in, nil
 }
 
@@ -134,23 +137,6 @@ func (in *Intake) Handle(ctx context.Context, b stream.Batch) error {
 	}
 	in.Taken()
 	return nil
-}
-
-// take has the batches of several partitions in one transaction. What is wrong with one must not keep the others back.
-func (in *Intake) take(ctx context.Context, batches []Batch) []error {
-	taking, cancel := context.WithTimeout(ctx, takeTimeout)
-	defer cancel()
-	err := in.Store.Take(taking, batches...)
-	if err == nil {
-		return nil
-	}
-	faults := make([]error, len(batches))
-	for i, b := range batches {
-		if faults[i] = err; len(batches) > 1 && taking.Err() == nil {
-			faults[i] = in.Store.Take(taking, b)
-		}
-	}
-	return faults
 }
 
 // Lost implements stream.Handler: nothing can bring the records back, so it is loud.

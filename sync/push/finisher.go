@@ -28,7 +28,7 @@ type finisher struct {
 func newFinisher(c Config, worth int, more func() bool) *finisher {
 	f := &finisher{store: c.Store, log: c.Log, timeout: c.CallTimeout}
 	f.group = &group.Group[[]Ended]{
-		Do: func(ctx context.Context, all [][]Ended) []error {
+		Do: func(ctx context.Context, all [][]Ended) error {
 			f.record(ctx, slices.Concat(all...))
 			return nil
 		},

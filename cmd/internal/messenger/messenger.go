@@ -7,7 +7,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -16,6 +18,7 @@ import (
 	"contactsync/consent/event"
 	"contactsync/consent/outbox"
 	"contactsync/consent/stream"
+	"contactsync/sync/group"
 )
 
 // Config of a messenger; all fields are required.
@@ -36,7 +39,14 @@ type Messenger struct {
 	Config
 	relay     *outbox.Relay
 	publisher *stream.Publisher
+	folding   group.Group[[]event.Outcome]
 }
+
+// mostFolded bounds the outcomes of one transaction, and foldTimeout its time.
+const (
+	mostFolded  = 1000
+	foldTimeout = 4 * time.Second
+)
 
 // New puts a messenger together; nothing runs yet.
 func New(c Config) (*Messenger, error) {
@@ -48,7 +58,9 @@ func New(c Config) (*Messenger, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Messenger{Config: c, relay: relay, publisher: publisher}, nil
+	m := &Messenger{Config: c, relay: relay, publisher: publisher}
+	m.folding = group.Group[[]event.Outcome]{Do: m.fold, Timeout: foldTimeout, AtOnce: 1, Most: mostFolded, Size: func(some []event.Outcome) int { return len(some) }}
+	return m, nil
 }
 
 // Wake has the decisions published that have become durable.
@@ -84,7 +96,15 @@ func (m *Messenger) Handle(ctx context.Context, b stream.Batch) error {
 		}
 		outcomes = append(outcomes, o)
 	}
-	news, err := m.Store.Fold(ctx, outcomes)
+	if len(outcomes) == 0 {
+		return nil
+	}
+	return m.folding.Wait(ctx, outcomes)
+}
+
+// fold takes in the outcomes of several partitions at once.
+func (m *Messenger) fold(ctx context.Context, all [][]event.Outcome) error {
+	news, err := m.Store.Fold(ctx, slices.Concat(all...))
 	for _, p := range news {
 		m.Told(p)
 	}
