@@ -172,31 +172,40 @@ func (m *meter) mark(key, before, step int, now time.Time) {
 	}
 }
 
-// verify asks the register for each person's record, and compares it with the decisions.
+// verify asks the register for each person's record, many at a time, and compares it with the decisions.
 //
 // Where a backlog is left, a record may also show an older decision, or none.
 func (m *meter) verify(ctx context.Context, backlog bool) error {
 	if n := m.strange.Load(); n > 0 {
 		return fmt.Errorf("the register took %d writes that nobody decided", n)
 	}
-	wrong, err := inParallel(len(m.load.persons), func(person int) (bool, error) {
-		id := m.load.persons[person]
-		record, err := m.Service.Get(ctx, rivta.Caller{}, personv4.ID{Root: id.Root(), Extension: id.RevealExtension()}, true)
-		if err != nil {
-			return false, fmt.Errorf("ask the register: %w", err)
+	wrong := 0
+	for from := 0; from < len(m.load.persons); from += personprofilev5.MaxPersons {
+		some := m.load.persons[from:min(from+personprofilev5.MaxPersons, len(m.load.persons))]
+		query := personprofilev5.Query{Profile: personprofilev5.P3, IgnoreReferred: true, Unrestricted: true}
+		for _, p := range some {
+			query.Persons = append(query.Persons, personv4.ID{Root: p.Root(), Extension: p.RevealExtension()})
 		}
-		return record == nil || !m.right(person, *record, backlog), nil
-	})
-	if err == nil && wrong > 0 {
-		err = fmt.Errorf("the register ends with a wrong value for %d of %d persons", wrong, len(m.load.persons))
+		answers, err := m.profiles.Persons(ctx, rivta.Caller{}, query)
+		if err != nil {
+			return fmt.Errorf("ask the register: %w", err)
+		}
+		for i, a := range answers {
+			if a.Person == nil || !m.right(from+i, a.Person.Entries, backlog) {
+				wrong++
+			}
+		}
 	}
-	return err
+	if wrong > 0 {
+		return fmt.Errorf("the register ends with a wrong value for %d of %d persons", wrong, len(m.load.persons))
+	}
+	return nil
 }
 
-func (m *meter) right(person int, record personv4.Record, backlog bool) bool {
+func (m *meter) right(person int, entries []personv4.Entry, backlog bool) bool {
 	shown := 0
 	for _, key := range m.load.keysOf(person) {
-		step, ok := m.shown(key, record.Entries)
+		step, ok := m.shown(key, entries)
 		if !ok || step > m.load.lastStep(key) || !backlog && step != m.load.lastStep(key) {
 			return false
 		}
@@ -204,5 +213,5 @@ func (m *meter) right(person int, record personv4.Record, backlog bool) bool {
 			shown++
 		}
 	}
-	return len(record.Entries) == shown
+	return len(entries) == shown
 }

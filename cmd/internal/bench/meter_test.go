@@ -9,6 +9,7 @@ import (
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
+	"contactsync/contracts/personprofilev5"
 	"contactsync/contracts/personv4"
 	"contactsync/contracts/rivta"
 	"contactsync/sync/register"
@@ -26,10 +27,16 @@ func (r *oneRecord) Update(_ context.Context, _ rivta.Caller, u personv4.Update,
 	return personv4.Result{OK: true}, nil
 }
 
+func (r *oneRecord) Persons(_ context.Context, _ rivta.Caller, q personprofilev5.Query) ([]personprofilev5.Answer, error) {
+	return []personprofilev5.Answer{{Asked: q.Persons[0], Person: &personprofilev5.Person{ID: q.Persons[0], Entries: r.record.Entries}}}, nil
+}
+
 // onePerson is a meter on one person who decides five times, on the mobile number only.
 func onePerson() (*meter, func(values ...string)) {
 	l := load{persons: []contact.PersonID{contact.KnownPersonID("r", "1")}, channels: 1, decisions: 5, began: time.Unix(1000, 0)}
-	m := newMeter(&oneRecord{}, l, 0)
+	one := &oneRecord{}
+	m := newMeter(one, l, 0)
+	m.profiles = one
 	m.shownAt = make([]time.Time, l.decisions)
 	code := register.DefaultCodes()[contact.Mobile]
 	return m, func(values ...string) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // signal is given once, at a time that is kept.
@@ -36,24 +34,4 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// inParallel asks for each number below n, some at a time, and counts how often the answer was yes.
-func inParallel(n int, ask func(int) (bool, error)) (yes int, err error) {
-	var mu sync.Mutex
-	var group errgroup.Group
-	group.SetLimit(8)
-	for i := range n {
-		group.Go(func() error {
-			answer, err := ask(i)
-			if answer {
-				mu.Lock()
-				defer mu.Unlock()
-				yes++
-			}
-			return err
-		})
-	}
-	err = group.Wait()
-	return yes, err
 }
