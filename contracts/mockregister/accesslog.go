@@ -201,7 +201,7 @@ func (r *Register) logReads(ctx context.Context, entries []accessEntry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	if err := r.accesses.commit(ctx, r.accessRows(entries)); err != nil {
+	if err := r.accesses.commit(ctx, r.accessRows(entries)...); err != nil {
 		return fmt.Errorf("%w: %w", errNotLogged, err)
 	}
 	return nil
@@ -258,15 +258,19 @@ func (r *Register) accessRows(entries []accessEntry) accessRows {
 	return rows
 }
 
-// accessColumns are those that are written, in the order of insertAccesses.
+// accessColumns are those that are written, in the order of columns and values.
 const accessColumns = `log_id, at, mac, caller, original, correlation, unit, actor, root, extension, contract, action, ground, outcome, version`
 
-const insertAccesses = `
-	insert into register.access_log (` + accessColumns + `)
-	select * from unnest($1::uuid[], $2::timestamptz[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-		$10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])`
+// insertAccesses writes rows in one statement.
+func (r *Register) insertAccesses(ctx context.Context, rows []accessRow) error {
+	_, err := r.pool.Exec(ctx, `
+		insert into register.access_log (`+accessColumns+`)
+		select * from unnest($1::uuid[], $2::timestamptz[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+			$10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])`, accessRows(rows).columns()...)
+	return err
+}
 
-// columns are the arguments of insertAccesses.
+// columns are the rows as arrays, one for each of accessColumns.
 func (rows accessRows) columns() []any {
 	ids, ats, macs := make([][16]byte, len(rows)), make([]time.Time, len(rows)), make([][]byte, len(rows)) // pgx takes uuid.UUID by its text
 	texts := make([][]string, len(AccessLog().Columns)-2)

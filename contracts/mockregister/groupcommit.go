@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// maxCommit bounds the rows of one statement, unless a single call has more.
+	// maxCommit bounds the entries of one statement, unless a single call has more.
 	maxCommit = 4000
 	// maxWaiting bounds the rows that wait to be written: what comes beyond is refused.
 	maxWaiting = 50_000
@@ -18,34 +18,35 @@ const (
 	commitTimeout = 5 * time.Second
 )
 
-// errLogBusy says that more is to be logged than can be written.
-var errLogBusy = errors.New("too much waits to be written")
+// errBusy says that more comes than can be written.
+var errBusy = errors.New("too much waits to be written")
 
-// groupCommit writes the entries of many calls in one statement: while some are on their way to the disk, the next ones gather. So the
-// disk is synced some hundred times a second however many calls there are.
+// groupCommit writes the rows of many calls in one statement: while some are on their way to the disk, the next ones gather. So the
+// disk is synced some hundred times a second however many calls there are. Rows are entries of the access log, or updates.
 //
 // Goroutines run while there is something to write, and only then.
-type groupCommit struct {
-	insert func(context.Context, accessRows) error // one statement, durable when it returns
-	atOnce int                                     // statements; 0: one
+type groupCommit[Row any] struct {
+	write  func(context.Context, []Row) error // one statement, durable when it returns
+	most   int                                // rows of one statement, unless a single call has more
+	atOnce int                                // statements; 0: one
 
 	mu      sync.Mutex
-	waiting []*waitingRows
+	waiting []*waitingRows[Row]
 	rows    int             // waiting
 	writing int             // goroutines
 	ended   []chan struct{} // closed when nothing is left to write
 }
 
 // waitingRows are the rows of one call.
-type waitingRows struct {
-	accessRows
+type waitingRows[Row any] struct {
+	rows []Row
 	ctx  context.Context // of the call, for its values
 	done chan error      // has room for the one answer
 }
 
 // commit returns when the rows are durable. If ctx ends before, they may be written all the same.
-func (g *groupCommit) commit(ctx context.Context, rows accessRows) error {
-	w := &waitingRows{rows, ctx, make(chan error, 1)}
+func (g *groupCommit[Row]) commit(ctx context.Context, rows ...Row) error {
+	w := &waitingRows[Row]{rows, ctx, make(chan error, 1)}
 	if err := g.enqueue(w); err != nil {
 		return err
 	}
@@ -57,28 +58,28 @@ func (g *groupCommit) commit(ctx context.Context, rows accessRows) error {
 	}
 }
 
-func (g *groupCommit) enqueue(w *waitingRows) error {
+func (g *groupCommit[Row]) enqueue(w *waitingRows[Row]) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.rows > 0 && g.rows+len(w.accessRows) > maxWaiting {
-		return errLogBusy
+	if g.rows > 0 && g.rows+len(w.rows) > maxWaiting {
+		return errBusy
 	}
-	g.waiting, g.rows = append(g.waiting, w), g.rows+len(w.accessRows)
+	g.waiting, g.rows = append(g.waiting, w), g.rows+len(w.rows)
 	if g.writing < max(1, g.atOnce) {
 		g.writing++
-		go g.write()
+		go g.run()
 	}
 	return nil
 }
 
-// write goes on until nothing waits.
-func (g *groupCommit) write() {
+// run writes until nothing waits.
+func (g *groupCommit[Row]) run() {
 	for {
 		calls := g.next()
 		if len(calls) == 0 {
 			return
 		}
-		err := g.insertAll(calls)
+		err := g.writeAll(calls)
 		for _, w := range calls {
 			w.done <- err
 		}
@@ -86,12 +87,12 @@ func (g *groupCommit) write() {
 }
 
 // next takes whole calls, the oldest first.
-func (g *groupCommit) next() []*waitingRows {
+func (g *groupCommit[Row]) next() []*waitingRows[Row] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n, rows := 0, 0
-	for n < len(g.waiting) && (n == 0 || rows+len(g.waiting[n].accessRows) <= maxCommit) {
-		rows += len(g.waiting[n].accessRows)
+	for n < len(g.waiting) && (n == 0 || rows+len(g.waiting[n].rows) <= g.most) {
+		rows += len(g.waiting[n].rows)
 		n++
 	}
 	calls := g.waiting[:n:n]
@@ -111,18 +112,18 @@ func (g *groupCommit) next() []*waitingRows {
 	return calls
 }
 
-func (g *groupCommit) insertAll(calls []*waitingRows) error {
+func (g *groupCommit[Row]) writeAll(calls []*waitingRows[Row]) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(calls[0].ctx), commitTimeout)
 	defer cancel()
-	var rows accessRows
+	var rows []Row
 	for _, w := range calls {
-		rows = append(rows, w.accessRows...)
+		rows = append(rows, w.rows...)
 	}
-	return g.insert(ctx, rows)
+	return g.write(ctx, rows)
 }
 
 // wait returns when nothing is being written, or ctx ends.
-func (g *groupCommit) wait(ctx context.Context) error {
+func (g *groupCommit[Row]) wait(ctx context.Context) error {
 	g.mu.Lock()
 	if g.writing == 0 {
 		g.mu.Unlock()

@@ -16,9 +16,9 @@ type slowDisk struct {
 	ends  chan error // how it ends
 }
 
-func newSlowDisk() (*groupCommit, slowDisk) {
+func newSlowDisk() (*groupCommit[accessRow], slowDisk) {
 	d := slowDisk{make(chan int), make(chan error)}
-	return &groupCommit{insert: func(_ context.Context, rows accessRows) error {
+	return &groupCommit[accessRow]{most: maxCommit, write: func(_ context.Context, rows []accessRow) error {
 		d.begun <- len(rows)
 		return <-d.ends
 	}}, d
@@ -31,7 +31,7 @@ func TestWhatWaitsIsWrittenTogether(t *testing.T) {
 		var calls sync.WaitGroup
 		call := func(rows int) {
 			calls.Go(func() {
-				if err := g.commit(t.Context(), make(accessRows, rows)); err != nil {
+				if err := g.commit(t.Context(), make(accessRows, rows)...); err != nil {
 					t.Error(err)
 				}
 			})
@@ -73,7 +73,7 @@ func TestEveryCallLearnsOfTheFault(t *testing.T) {
 		var calls sync.WaitGroup
 		for range 3 {
 			calls.Go(func() {
-				if err := g.commit(t.Context(), make(accessRows, 1)); !errors.Is(err, broken) {
+				if err := g.commit(t.Context(), make(accessRows, 1)...); !errors.Is(err, broken) {
 					t.Errorf("error %v", err)
 				}
 			})
@@ -93,11 +93,11 @@ func TestWaitingRowsAreBounded(t *testing.T) {
 		g, disk := newSlowDisk()
 		var calls sync.WaitGroup
 		for _, rows := range []int{1, maxWaiting} {
-			calls.Go(func() { _ = g.commit(t.Context(), make(accessRows, rows)) })
+			calls.Go(func() { _ = g.commit(t.Context(), make(accessRows, rows)...) })
 			synctest.Wait()
 		}
-		if err := g.commit(t.Context(), make(accessRows, 1)); !errors.Is(err, errLogBusy) {
-			t.Errorf("error %v, want errLogBusy", err)
+		if err := g.commit(t.Context(), make(accessRows, 1)...); !errors.Is(err, errBusy) {
+			t.Errorf("error %v, want errBusy", err)
 		}
 		for range 2 {
 			<-disk.begun
@@ -115,7 +115,7 @@ func TestCallerThatLeaves(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		var calls sync.WaitGroup
 		calls.Go(func() {
-			if err := g.commit(ctx, make(accessRows, 1)); !errors.Is(err, context.Canceled) {
+			if err := g.commit(ctx, make(accessRows, 1)...); !errors.Is(err, context.Canceled) {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -140,9 +140,9 @@ func TestCallerThatLeaves(t *testing.T) {
 // TestNothingRunsWhenNothingIsWritten looks for goroutines.
 func TestNothingRunsWhenNothingIsWritten(t *testing.T) {
 	before := goleak.IgnoreCurrent()
-	g := &groupCommit{insert: func(context.Context, accessRows) error { return nil }}
+	g := &groupCommit[accessRow]{most: maxCommit, write: func(context.Context, []accessRow) error { return nil }}
 	atOnce(100, func() {
-		if err := g.commit(t.Context(), make(accessRows, 3)); err != nil {
+		if err := g.commit(t.Context(), make(accessRows, 3)...); err != nil {
 			t.Error(err)
 		}
 	})

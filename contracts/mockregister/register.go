@@ -67,7 +67,8 @@ type Register struct {
 	refs   *refs // nil until they are needed
 
 	auditKey audit.Key
-	accesses *groupCommit
+	accesses *groupCommit[accessRow]
+	updates  *groupCommit[*groupedUpdate]
 }
 
 // New checks the configuration and reports all its faults at once. The schema must have been brought up to date by Migrate.
@@ -85,11 +86,9 @@ func New(config Config) (*Register, error) {
 	}
 	r := &Register{pool: config.Pool, clock: clock{config.Now, zone, config.WholeSeconds}, log: config.Log, address: config.LogicalAddress,
 		off: slices.Clone(config.Off), calls: newCallCounts(config.Now), old: newOldCalls(),
-		access: config.Access, feed: newFeed(), message: config.Message, auditKey: config.AuditKey,
-		accesses: &groupCommit{atOnce: commitsAtOnce, insert: func(ctx context.Context, rows accessRows) error {
-			_, err := config.Pool.Exec(ctx, insertAccesses, rows.columns()...)
-			return err
-		}}}
+		access: config.Access, feed: newFeed(), message: config.Message, auditKey: config.AuditKey}
+	r.accesses = &groupCommit[accessRow]{write: r.insertAccesses, most: maxCommit, atOnce: commitsAtOnce}
+	r.updates = &groupCommit[*groupedUpdate]{write: r.overwriteAll, most: maxUpdates, atOnce: updatesAtOnce}
 	if r.access == nil {
 		r.access = NewAccessTable(config.Pool, time.Now)
 	}
@@ -152,8 +151,8 @@ func byContract(rest, soap http.Handler) http.Handler {
 func (r *Register) Faults() *Faults { return r.faults }
 
 // Close sends readers of the feed away who wait for news, ends what dialled faults have left to be done, see Faults.Close, and waits
-// for what is being logged. Stop serving before, and close the pool after.
+// for what is being written. Stop serving before, and close the pool after.
 func (r *Register) Close(ctx context.Context) error {
 	r.feed.close()
-	return errors.Join(r.faults.Close(ctx), r.accesses.wait(ctx))
+	return errors.Join(r.faults.Close(ctx), r.updates.wait(ctx), r.accesses.wait(ctx))
 }

@@ -66,7 +66,11 @@ func (r *Register) change(ctx context.Context, c call, update personv4.Update) (
 	if optsOut(update) && !mayNotify(update.Entries) {
 		return r.refuse(ctx, c, update, optoutNeedsNotification())
 	}
-	record, err := r.replace(ctx, c, update)
+	replace := r.replaceGrouped
+	if c.over != nil {
+		replace = r.replaceAlone
+	}
+	record, err := replace(ctx, c, update)
 	fault, isFault := errors.AsType[*rivta.Fault](err)
 	switch {
 	case errors.Is(err, errNoVersion), errors.Is(err, pgx.ErrNoRows):
@@ -80,8 +84,8 @@ func (r *Register) change(ctx context.Context, c call, update personv4.Update) (
 	return personv4.Result{OK: true, Record: record}, nil
 }
 
-// replace carries out the update and logs it, or returns pgx.ErrNoRows. Of two updates of the same version only one can succeed.
-func (r *Register) replace(ctx context.Context, c call, update personv4.Update) (*personv4.Record, error) {
+// replaceAlone carries out the update and logs it, or returns pgx.ErrNoRows. Of two updates of the same version only one can succeed.
+func (r *Register) replaceAlone(ctx context.Context, c call, update personv4.Update) (*personv4.Record, error) {
 	conn, err := r.pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
