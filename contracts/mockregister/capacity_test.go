@@ -30,7 +30,7 @@ func TestStatementsPerCall(t *testing.T) {
 		{"a read, and its log entry", func() { record = must(w.Get(t.Context(), rivta.Caller{}, id, true))(t) }, 2},
 		{"a read of 500 persons, and its log entries", func() { must(w.Persons(t.Context(), rivta.Caller{}, bulk))(t) }, 2},
 		{"an update, log entry and all", update, 1},
-		{"a refused update, and its log entry", update, 3},
+		{"a refused update: with others, alone, why, and its log entry", update, 4},
 	} {
 		before := w.pool.Stat().AcquireCount()
 		tt.call()

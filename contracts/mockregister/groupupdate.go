@@ -125,27 +125,26 @@ func (g *draftedGroup) store(ctx context.Context, conn *pgxpool.Conn) ([]protect
 		return nil, nil
 	}
 	rows, err := conn.Query(ctx, `
-		with asked as (
-			select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[],
+		with held as (
+			select a.*, p.ctid as place
+			from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[],
 				$7::text[], $8::boolean[], $9::text[], $10::boolean[],
 				$11::uuid[], $12::timestamptz[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[],
 				$20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[]) with ordinality
 			as a (of_root, of_extension, previous, next, content, unrestricted, mobile, mobile_notify, email, email_notify, `+accessColumns+`, n)
-		), held as (
-			select a.n, p.ctid as place
-			from asked a join register.persons p on p.root = a.of_root and p.extension = a.of_extension
+			join register.persons p on p.root = a.of_root and p.extension = a.of_extension
 			where p.version = a.previous
 				and not p.deceased and (a.unrestricted or not p.protected_person and not p.protected_population)
 			for no key update of p skip locked
 		), changed as (
-			update register.persons p set version = a.next, content = a.content,
-				own_version = a.next, mobile = a.mobile, mobile_notify = a.mobile_notify, email = a.email, email_notify = a.email_notify
-			from held h join asked a on a.n = h.n
+			update register.persons p set version = h.next, content = h.content,
+				own_version = h.next, mobile = h.mobile, mobile_notify = h.mobile_notify, email = h.email, email_notify = h.email_notify
+			from held h
 			where p.ctid = h.place
-			returning a.n, p.protected_person, p.protected_population
+			returning h.*, p.protected_person, p.protected_population
 		), logged as (
 			insert into register.access_log (`+accessColumns+`)
-			select `+accessColumns+` from changed join asked using (n)
+			select `+accessColumns+` from changed
 		)
 		select n, protected_person, protected_population from changed`,
 		append([]any{g.roots, g.extensions, g.versions, g.nexts, g.contents, g.unrestricted,
