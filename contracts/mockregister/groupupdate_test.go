@@ -244,6 +244,26 @@ func TestAHeldRecordHoldsUpNobodyElse(t *testing.T) {
 	waits.Wait()
 }
 
+// TestALoneUpdateOfAHeldRecordHoldsUpNobodyElse: it waits by itself too.
+func TestALoneUpdateOfAHeldRecordHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	w := seeded(t, slog.DiscardHandler)
+	held := w.stands(t, "empty")
+	tx := must(w.pool.Begin(t.Context()))(t)
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	must(tx.Exec(t.Context(), `select from register.persons where extension = $1 for update`, held.Person.Extension))(t)
+	var waits sync.WaitGroup
+	waits.Go(func() {
+		if result, err := w.Update(t.Context(), rivta.Caller{HSAID: worker}, held, true); err != nil || !result.OK {
+			t.Errorf("%s, error %v", result.Code, err)
+		}
+	})
+	w.blocked(t)
+	must(0, w.updates.wait(t.Context()))(t)
+	must(0, tx.Commit(t.Context()))(t)
+	waits.Wait()
+}
+
 func TestAnUpdateWhoseCallerLeftBeforeIsNotCarriedOut(t *testing.T) {
 	t.Parallel()
 	h := holdUp(t, seeded(t, slog.DiscardHandler))

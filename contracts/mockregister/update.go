@@ -92,7 +92,7 @@ func (r *Register) replaceAlone(ctx context.Context, c call, update personv4.Upd
 	}
 	defer conn.Release()
 	if c.over == nil {
-		return r.overwrite(ctx, conn, c, update)
+		return r.overwrite(ctx, conn, c, update, "")
 	}
 	var record *personv4.Record
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
@@ -100,7 +100,7 @@ func (r *Register) replaceAlone(ctx context.Context, c call, update personv4.Upd
 		if err != nil {
 			return err
 		}
-		record, err = r.overwrite(ctx, tx, c, c.over(*stored))
+		record, err = r.overwrite(ctx, tx, c, c.over(*stored), "")
 		return err
 	})
 	return record, err
@@ -124,8 +124,12 @@ func lock(ctx context.Context, tx queryer, update personv4.Update) (*personv4.Re
 	return p.record()
 }
 
-// overwrite judges, writes and logs in one statement: there is no change without its entry, and no entry without its change.
-func (r *Register) overwrite(ctx context.Context, at queryer, c call, update personv4.Update) (*personv4.Record, error) {
+// passOver makes overwrite find nothing where somebody else holds the record.
+const passOver = `and ctid = (select ctid from register.persons where root = $1 and extension = $2 for no key update skip locked)`
+
+// overwrite judges, writes and logs in one statement: there is no change without its entry, and no entry without its change. It waits
+// for whoever holds the record, unless it is told to pass over.
+func (r *Register) overwrite(ctx context.Context, at queryer, c call, update personv4.Update, held string) (*personv4.Record, error) {
 	// The version is the time of the change, not of the wait for a connection or a lock before it: others believe that when its
 	// second is over, nothing more comes under it.
 	next, err := r.clock.nextVersion(update.VersionToUpdate)
@@ -145,7 +149,7 @@ func (r *Register) overwrite(ctx context.Context, at queryer, c call, update per
 			update register.persons set version = $4, content = $5,
 				own_version = $4, mobile = $7, mobile_notify = $8, email = $9, email_notify = $10
 			where root = $1 and extension = $2 and version = $3
-				and not deceased and ($6 or not protected_person and not protected_population)
+				and not deceased and ($6 or not protected_person and not protected_population) `+held+`
 			returning protected_person, protected_population
 		), logged as (
 			insert into register.access_log (`+accessColumns+`)
