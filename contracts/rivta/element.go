@@ -102,30 +102,56 @@ func appendAttr(dst []byte, name, value string) []byte {
 
 // appendText escapes as Canonical XML does, so that line ends and tabs come back as they are.
 func appendText(dst []byte, text string, inAttr bool) []byte {
-	for _, r := range text {
-		switch {
-		case r == '&':
-			dst = append(dst, "&amp;"...)
-		case r == '<':
-			dst = append(dst, "&lt;"...)
-		case r == '>' && !inAttr:
-			dst = append(dst, "&gt;"...)
-		case r == '"' && inAttr:
-			dst = append(dst, "&#34;"...)
-		case r == '\r', inAttr && (r == '\n' || r == '\t'):
-			dst = append(strconv.AppendInt(append(dst, "&#"...), int64(r), 10), ';')
-		case !isChar(r):
-			dst = append(dst, "\uFFFD"...)
-		default:
-			dst = append(dst, string(r)...)
+	written := 0
+	for i, r := range text {
+		escaped := escape(r, inAttr)
+		if escaped == "" {
+			continue
 		}
+		dst = append(append(dst, text[written:i]...), escaped...)
+		_, width := utf8.DecodeRuneInString(text[i:]) // bytes that are no UTF-8 are U+FFFD, one by one
+		written = i + width
 	}
-	return dst
+	return append(dst, text[written:]...)
+}
+
+// escape is what is written for a character; empty: itself.
+func escape(r rune, inAttr bool) string {
+	switch {
+	case r >= utf8.RuneSelf:
+		if r == utf8.RuneError || !isChar(r) {
+			return "\uFFFD"
+		}
+	case r == '&':
+		return "&amp;"
+	case r == '<':
+		return "&lt;"
+	case r == '>' && !inAttr:
+		return "&gt;"
+	case r == '"' && inAttr:
+		return "&#34;"
+	case r == '\t' && inAttr:
+		return "&#9;"
+	case r == '\n' && inAttr:
+		return "&#10;"
+	case r == '\r':
+		return "&#13;"
+	case !isChar(r):
+		return "\uFFFD"
+	}
+	return ""
 }
 
 // IsText tells whether XML 1.0 can carry the text unchanged.
 func IsText(text string) bool {
-	return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !isChar(r) }) < 0
+	for i := range len(text) {
+		if c := text[i]; c >= utf8.RuneSelf {
+			return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !isChar(r) }) < 0
+		} else if c < ' ' && !isChar(rune(c)) {
+			return false
+		}
+	}
+	return true
 }
 
 // isChar is production [2] of XML 1.0.

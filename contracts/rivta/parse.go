@@ -30,20 +30,40 @@ const expansion = 16
 // limits. Errors other than ErrTooLarge say what is wrong without quoting the text.
 func Parse(r io.Reader, limits Limits) (Element, error) {
 	limits.Bytes, limits.Depth = cmp.Or(limits.Bytes, 1<<20), cmp.Or(limits.Depth, 64)
-	text, err := io.ReadAll(io.LimitReader(r, limits.Bytes+1))
+	text, err := readAll(r, limits.Bytes, lengthOf(r))
 	if err != nil {
 		return Element{}, fmt.Errorf("read message: %w", err)
 	}
+	return parseText(text, limits)
+}
+
+// lengthOf tells how much is left of a text in memory; 0: it is not known.
+func lengthOf(r io.Reader) int64 {
+	if text, ok := r.(interface{ Len() int }); ok {
+		return int64(text.Len())
+	}
+	return 0
+}
+
+// readAll reads at most one byte more than the limit. Room is made for as much as is said to come, if that is not much.
+func readAll(r io.Reader, limit, said int64) ([]byte, error) {
+	const most = 64 << 10
+	text := bytes.NewBuffer(make([]byte, 0, max(min(said, most), 0)+bytes.MinRead)) // the end is found without growing
+	_, err := text.ReadFrom(io.LimitReader(r, limit+1))
+	return text.Bytes(), err
+}
+
+// parseText is Parse with limits given.
+func parseText(text []byte, limits Limits) (Element, error) {
 	if int64(len(text)) > limits.Bytes {
 		return Element{}, ErrTooLarge
 	}
 	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
-	p := parser{tokens: xml.NewDecoder(bytes.NewReader(text)), depth: limits.Depth,
-		budget: expansion * limits.Bytes}
+	p := parser{scan: scanner{text: string(text)}, depth: limits.Depth, budget: expansion * limits.Bytes}
 	if err := p.run(); err != nil {
-		return Element{}, err
+		return Element{}, malformed(err)
 	}
-	e := p.root.Children[0]
+	e := p.ended[0]
 	spent := expansion*limits.Bytes - p.budget
 	if longest(int64(len(text)), spent) > limits.Bytes && int64(len(Append(nil, e))) > limits.Bytes {
 		return Element{}, ErrTooLarge
@@ -57,62 +77,51 @@ func longest(text, spent int64) int64 { return 6 * (text + spent) }
 
 // parser builds the tree from raw tokens: encoding/xml's own reading of namespaces lets undeclared prefixes pass.
 type parser struct {
-	tokens *xml.Decoder
-	root   Element // holds the document's element as its only child
-	open   []frame
-	depth  int
-	budget int64 // bytes of namespace names still allowed
+	scan     scanner
+	open     []frame
+	ended    []Element // the children so far of the open elements, outermost first; at the bottom the document's element
+	room     []Element // for children, where they stay
+	prefixes map[string]binding
+	text     string // what came since the last tag; comments and CDATA cut text into pieces
+	pieces   []byte // the same where there is more than one
+	depth    int
+	budget   int64 // bytes of namespace names still allowed
 }
 
 // frame is an element whose end has not come yet.
 type frame struct {
-	raw     xml.Name // as written: prefix and local name
-	element Element
-	scope   *scope
-	text    []byte // what came since the last child began or ended; comments and CDATA cut text into pieces
+	raw      xml.Name // as written: prefix and local name
+	element  Element
+	first    int        // of its children in parser.ended
+	space    string     // the default namespace
+	shadowed []shadowed // what prefixes declared here mean outside
 }
 
-// endText puts the collected text where it belongs.
-func (f *frame) endText() {
-	if n := len(f.element.Children); n > 0 {
-		f.element.Children[n-1].Tail = string(f.text)
-	} else {
-		f.element.Text = string(f.text)
-	}
-	f.text = f.text[:0]
+// binding is what a prefix means.
+type binding struct {
+	space string
+	level int // how many elements are open where it is declared; 0: it means nothing
 }
 
-// scope is what prefixes mean inside an element; "" is the default namespace.
-type scope struct {
-	declared map[string]string
-	outer    *scope
-}
-
-func (s *scope) lookup(prefix string) (string, bool) {
-	if prefix == "xml" {
-		return xmlNamespace, true
-	}
-	for ; s != nil; s = s.outer {
-		if space, ok := s.declared[prefix]; ok {
-			return space, true
-		}
-	}
-	return "", prefix == ""
+type shadowed struct {
+	prefix string
+	outer  binding
 }
 
 func (p *parser) run() error {
-	for first := true; ; first = false {
-		token, err := p.tokens.RawToken()
-		if errors.Is(err, io.EOF) {
-			return p.end()
-		}
+	for first := true; p.scan.at < len(p.scan.text); first = false {
+		t, err := p.scan.next()
 		if err == nil {
-			err = p.take(token, first)
+			err = p.take(t, first)
 		}
 		if err != nil {
-			return malformed(err)
+			return err
 		}
 	}
+	if len(p.open) > 0 || len(p.ended) == 0 {
+		return parseError("the document ends too early")
+	}
+	return nil
 }
 
 // malformed drops encoding/xml's own text, which quotes what it read.
@@ -131,110 +140,149 @@ type parseError string
 
 func (e parseError) Error() string { return string(e) }
 
-func (p *parser) end() error {
-	if len(p.open) > 0 || len(p.root.Children) == 0 {
-		return parseError("the document ends too early")
-	}
-	return nil
-}
-
-func (p *parser) take(token xml.Token, first bool) error {
-	switch token := token.(type) {
-	case xml.StartElement:
-		return p.start(token)
-	case xml.EndElement:
-		return p.close(token.Name)
-	case xml.CharData:
-		return p.text(token)
-	case xml.Directive:
+func (p *parser) take(t token, first bool) error {
+	switch t.kind {
+	case startToken:
+		return p.start(t)
+	case emptyToken:
+		if err := p.start(t); err != nil {
+			return err
+		}
+		return p.end(t.name)
+	case endToken:
+		return p.end(t.name)
+	case textToken:
+		return p.addText(t.text)
+	case doctypeToken:
 		return parseError("a DOCTYPE is not allowed")
-	case xml.ProcInst:
-		if token.Target != "xml" || !first {
+	case instructionToken:
+		if t.name.Local != "xml" || !first {
 			return parseError("a processing instruction is not allowed")
 		}
 	}
 	return nil // comments, and the XML declaration
 }
 
-func (p *parser) text(text []byte) error {
-	if len(p.open) > 0 {
-		f := &p.open[len(p.open)-1]
-		f.text = append(f.text, text...)
-		return nil
-	}
-	if len(bytes.Trim(text, " \t\r\n")) > 0 {
-		return parseError("text outside the document's element")
+func (p *parser) addText(text string) error {
+	switch {
+	case len(p.open) == 0:
+		if strings.Trim(text, " \t\r\n") != "" {
+			return parseError("text outside the document's element")
+		}
+	case p.text == "":
+		p.text = text
+	case len(p.pieces) == 0:
+		p.pieces = append(append(p.pieces, p.text...), text...)
+	default:
+		p.pieces = append(p.pieces, text...)
 	}
 	return nil
 }
 
-func (p *parser) start(token xml.StartElement) error {
+// endText puts the collected text where it belongs.
+func (p *parser) endText(f *frame) {
+	text := p.text
+	if len(p.pieces) > 0 {
+		text = string(p.pieces)
+	}
+	if len(p.ended) > f.first {
+		p.ended[len(p.ended)-1].Tail = text
+	} else {
+		f.element.Text = text
+	}
+	p.text, p.pieces = "", p.pieces[:0]
+}
+
+func (p *parser) start(t token) error {
 	if len(p.open) == p.depth {
 		return parseError("elements are nested too deeply")
 	}
-	if len(p.root.Children) > 0 {
-		return parseError("more than one element at the top")
-	}
-	f := frame{raw: token.Name}
+	f := frame{raw: t.name, first: len(p.ended)}
 	if len(p.open) > 0 {
 		parent := &p.open[len(p.open)-1]
-		parent.endText()
-		f.scope = parent.scope
+		p.endText(parent)
+		f.first, f.space = len(p.ended), parent.space
+	} else if len(p.ended) > 0 {
+		return parseError("more than one element at the top")
 	}
-	attrs, err := f.declare(token.Attr)
+	attrs, err := p.declare(&f, t.attrs)
 	if err != nil {
 		return err
 	}
-	if f.element.Name, err = p.resolve(f.scope, token.Name, true); err != nil {
+	if f.element.Name, err = p.resolve(&f, t.name, true); err != nil {
 		return err
 	}
-	for _, attr := range attrs {
-		if attr.Name, err = p.resolve(f.scope, attr.Name, false); err != nil {
+	for i := range attrs {
+		if attrs[i].Name, err = p.resolve(&f, attrs[i].Name, false); err != nil {
 			return err
 		}
-		f.element.Attrs = append(f.element.Attrs, attr)
 	}
-	if repeated(f.element.Attrs) {
+	f.element.Attrs = append(f.element.Attrs, attrs...)
+	if repeated(attrs) {
 		return parseError("an attribute is given twice")
 	}
 	p.open = append(p.open, f)
 	return nil
 }
 
-// declare takes the namespace declarations out of attrs and opens a scope with them.
-func (f *frame) declare(attrs []xml.Attr) (rest []xml.Attr, err error) {
-	declared := map[string]string{}
+// declare takes the namespace declarations out of attrs, where the rest moves up.
+func (p *parser) declare(f *frame, attrs []xml.Attr) (rest []xml.Attr, err error) {
+	rest = attrs[:0]
+	ownDefault := false
 	for _, attr := range attrs {
 		prefix := attr.Name.Local
 		switch {
 		case attr.Name.Space == "" && prefix == xmlnsPrefix:
-			prefix = ""
+			if ownDefault {
+				return nil, parseError("an attribute is given twice")
+			}
+			f.space, ownDefault = attr.Value, true
 		case attr.Name.Space != xmlnsPrefix:
 			rest = append(rest, attr)
-			continue
 		case attr.Value == "" || prefix == xmlnsPrefix || prefix == "xml":
 			return nil, parseError("a namespace declaration is not allowed")
-		}
-		if _, ok := declared[prefix]; ok {
+		case !p.bind(f, prefix, attr.Value):
 			return nil, parseError("an attribute is given twice")
 		}
-		declared[prefix] = attr.Value
-	}
-	if len(declared) > 0 {
-		f.scope = &scope{declared, f.scope}
 	}
 	return rest, nil
 }
 
+// bind gives a prefix its meaning inside an element that begins. False: the element has given it one before.
+func (p *parser) bind(f *frame, prefix, space string) bool {
+	outer, level := p.prefixes[prefix], len(p.open)+1
+	if outer.level == level {
+		return false
+	}
+	if p.prefixes == nil {
+		p.prefixes = map[string]binding{}
+	}
+	p.prefixes[prefix] = binding{space, level}
+	f.shadowed = append(f.shadowed, shadowed{prefix, outer})
+	return true
+}
+
+// lookup tells what a prefix means inside an element; "" is the default namespace.
+func (p *parser) lookup(f *frame, prefix string) (space string, ok bool) {
+	switch prefix {
+	case "":
+		return f.space, true
+	case "xml":
+		return xmlNamespace, true
+	}
+	bound := p.prefixes[prefix]
+	return bound.space, bound.level > 0
+}
+
 // resolve turns a name as written into one with its namespace. Attributes without a prefix are in none.
-func (p *parser) resolve(s *scope, raw xml.Name, isElement bool) (xml.Name, error) {
+func (p *parser) resolve(f *frame, raw xml.Name, isElement bool) (xml.Name, error) {
 	if strings.Contains(raw.Local, ":") {
 		return raw, parseError("a name has a colon too many")
 	}
 	if raw.Space == "" && !isElement {
 		return raw, nil
 	}
-	space, ok := s.lookup(raw.Space)
+	space, ok := p.lookup(f, raw.Space)
 	if !ok {
 		return raw, parseError("a prefix is not declared")
 	}
@@ -249,6 +297,9 @@ func (p *parser) spend(space string) error {
 }
 
 func repeated(attrs []xml.Attr) bool {
+	if len(attrs) < 2 {
+		return false
+	}
 	seen := make(map[xml.Name]bool, len(attrs))
 	for _, attr := range attrs {
 		if seen[attr.Name] {
@@ -259,36 +310,58 @@ func repeated(attrs []xml.Attr) bool {
 	return false
 }
 
-func (p *parser) close(raw xml.Name) error {
+func (p *parser) end(raw xml.Name) error {
 	if len(p.open) == 0 || p.open[len(p.open)-1].raw != raw {
 		return parseError("an element ends that was not begun")
 	}
-	f := p.open[len(p.open)-1]
-	p.open = p.open[:len(p.open)-1]
-	f.endText()
-	if err := p.keepPrefixes(&f); err != nil {
+	f := &p.open[len(p.open)-1]
+	p.endText(f)
+	f.element.Children = p.settle(p.ended[f.first:])
+	if err := p.keepPrefixes(f); err != nil {
 		return err
 	}
-	parent := &p.root
-	if len(p.open) > 0 {
-		parent = &p.open[len(p.open)-1].element
+	for _, s := range f.shadowed {
+		p.prefixes[s.prefix] = s.outer
 	}
-	parent.Children = append(parent.Children, f.element)
+	p.ended = append(p.ended[:f.first], f.element)
+	p.open = p.open[:len(p.open)-1]
 	return nil
+}
+
+// settle moves an element's children to where they stay, in pieces of an array for many.
+func (p *parser) settle(children []Element) []Element {
+	const atOnce = 32
+	n := len(children)
+	if n == 0 {
+		return nil
+	}
+	if len(p.room) < n {
+		p.room = make([]Element, max(n, atOnce))
+	}
+	settled := p.room[:n:n]
+	p.room = p.room[n:]
+	copy(settled, children)
+	return settled
 }
 
 // keepPrefixes declares on the element itself those prefixes that its text or attribute values speak of, so that names
 // in content (xsi:type, fault codes) keep their meaning wherever the element goes. Unprefixed names in content do not,
 // and the envelope's own prefix is not kept: it is in scope of everything and meant by nobody.
 func (p *parser) keepPrefixes(f *frame) error {
-	used := map[string]string{}
+	var used map[string]string
 	note := func(content string) {
+		if !strings.Contains(content, ":") {
+			return
+		}
 		for _, word := range strings.Fields(content) {
 			prefix, _, ok := strings.Cut(word, ":")
 			if !ok || prefix == "" || prefix == "xml" || strings.HasPrefix(prefix, generatedPrefix) {
 				continue
 			}
-			if space, ok := f.scope.lookup(prefix); ok && space != soapNamespace {
+			if space, ok := p.lookup(f, prefix); ok && space != soapNamespace {
+				if used == nil {
+					used = map[string]string{}
+				}
 				used[prefix] = space
 			}
 		}
