@@ -83,7 +83,9 @@ func (x *Result) Walk(w *xsd.Walker) {
 	xsd.One(w, "result", &s, xsd.Parts[status](core("ResultType")))
 	xsd.Maybe(w, "contactInformationRecord", &x.Record, record())
 	w.Unknown(&[]rivta.Element{})
-	x.OK, x.Text, x.Code = s.Code == "OK", s.Text, s.reason
+	if w.Reading() {
+		x.OK, x.Text, x.Code = s.Code == "OK", s.Text, s.reason
+	}
 }
 
 // status is ResultType; reason is our own addition to it.

@@ -3,7 +3,6 @@ package personv4
 import (
 	"bytes"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -22,7 +21,9 @@ func (x *ID) Walk(w *xsd.Walker) {
 	xsd.MaybeText(w, "extension", &x.Extension, xsd.String())
 	unknown := fromText(x.Unknown)
 	w.Unknown(&unknown)
-	x.Unknown = toText(unknown)
+	if w.Reading() {
+		x.Unknown = toText(unknown)
+	}
 }
 
 // toText and fromText keep elements as text: those in an ID, which must stay comparable.
@@ -54,12 +55,12 @@ func (x *Period) Walk(w *xsd.Walker) {
 }
 
 func (x *Entry) Walk(w *xsd.Walker) {
-	xsd.One(w, "contactType", &x.Type, codedValue())
-	xsd.Maybe(w, "use", &x.Use, codedValue())
+	xsd.One(w, "contactType", &x.Type, codedValue)
+	xsd.Maybe(w, "use", &x.Use, codedValue)
 	xsd.Maybe(w, "value", &x.Value, xsd.String())
 	xsd.Maybe(w, "rank", &x.Rank, xsd.Int())
 	xsd.Maybe(w, "comment", &x.Comment, xsd.String())
-	xsd.Maybe(w, "period", &x.Period, parts[Period]("DatePeriodType"))
+	xsd.Maybe(w, "period", &x.Period, periodType)
 	xsd.Maybe(w, "digitalNotification", &x.DigitalNotification, xsd.Boolean())
 	w.Unknown(&x.Unknown)
 }
@@ -75,13 +76,13 @@ func (x *Address) Walk(w *xsd.Walker) {
 }
 
 func (x *ContactPerson) Walk(w *xsd.Walker) {
-	xsd.One(w, "contactRelationshipType", &x.Relationship, codedValue())
+	xsd.One(w, "contactRelationshipType", &x.Relationship, codedValue)
 	xsd.Maybe(w, "priorityOrder", &x.PriorityOrder, xsd.Int())
-	xsd.Maybe(w, "givenName", &x.GivenName, string80())
-	xsd.Maybe(w, "surName", &x.SurName, string80())
-	xsd.Maybe(w, "middleName", &x.MiddleName, string80())
-	xsd.Maybe(w, "contactPersonAddress", &x.Address, parts[Address]("ResidentialAddressType"))
-	xsd.Many(w, "contactPersonContactInformation", &x.Entries, entry())
+	xsd.Maybe(w, "givenName", &x.GivenName, string80)
+	xsd.Maybe(w, "surName", &x.SurName, string80)
+	xsd.Maybe(w, "middleName", &x.MiddleName, string80)
+	xsd.Maybe(w, "contactPersonAddress", &x.Address, addressType)
+	xsd.Many(w, "contactPersonContactInformation", &x.Entries, entryType)
 	w.Unknown(&x.Unknown)
 }
 
@@ -91,36 +92,30 @@ func (x *Professional) Walk(w *xsd.Walker) {
 }
 
 func (x *Actor) Walk(w *xsd.Walker) {
-	xsd.One(w, "id", &x.ID, identity())
-	xsd.Maybe(w, "professional", &x.Professional, parts[Professional]("ProfessionalType"))
-	xsd.MaybeText(w, "updateTime", &x.UpdateTime, timestamp())
+	xsd.One(w, "id", &x.ID, identityType)
+	xsd.Maybe(w, "professional", &x.Professional, professionalType)
+	xsd.MaybeText(w, "updateTime", &x.UpdateTime, timestamp)
 	w.Unknown(&x.Unknown)
 }
 
 func (x *Record) Walk(w *xsd.Walker) {
-	xsd.One(w, "version", &x.Version, timestamp())
-	xsd.One(w, "personId", &x.Person, identity())
-	xsd.Many(w, "contactInformation", &x.Entries, entry())
-	xsd.Many(w, "contactPerson", &x.ContactPersons, contactPerson())
+	xsd.One(w, "version", &x.Version, timestamp)
+	xsd.One(w, "personId", &x.Person, identityType)
+	xsd.Many(w, "contactInformation", &x.Entries, entryType)
+	xsd.Many(w, "contactPerson", &x.ContactPersons, contactPersonType)
 	xsd.One(w, "protectedPersonIndicator", &x.ProtectedPerson, xsd.Boolean())
 	xsd.Maybe(w, "protectedPopulationRecord", &x.ProtectedPopulation, xsd.Boolean())
 	xsd.Maybe(w, "optoutPaperNotification", &x.OptoutPaper, xsd.Boolean())
-	xsd.Maybe(w, "updatePersonContactInformationActor", &x.Actor, actor())
+	xsd.Maybe(w, "updatePersonContactInformationActor", &x.Actor, actorType)
 	w.Unknown(&x.Unknown)
 }
 
-func identity() xsd.Kind[ID]                 { return parts[ID]("IIType") }
-func entry() xsd.Kind[Entry]                 { return parts[Entry]("ContactInformationType") }
-func contactPerson() xsd.Kind[ContactPerson] { return parts[ContactPerson]("ContactPersonType") }
-func actor() xsd.Kind[Actor]                 { return parts[Actor]("ActorType") }
-func record() xsd.Kind[Record]               { return parts[Record]("ContactInformationRecordType") }
-
 func (x *Update) Walk(w *xsd.Walker) {
-	xsd.One(w, "actor", &x.Actor, actor())
-	xsd.One(w, "personId", &x.Person, identity())
-	xsd.MaybeText(w, "versionToUpdate", &x.VersionToUpdate, timestamp())
-	xsd.Many(w, "contactInformation", &x.Entries, entry())
-	xsd.Many(w, "contactPerson", &x.ContactPersons, contactPerson())
+	xsd.One(w, "actor", &x.Actor, actorType)
+	xsd.One(w, "personId", &x.Person, identityType)
+	xsd.MaybeText(w, "versionToUpdate", &x.VersionToUpdate, timestamp)
+	xsd.Many(w, "contactInformation", &x.Entries, entryType)
+	xsd.Many(w, "contactPerson", &x.ContactPersons, contactPersonType)
 	xsd.Maybe(w, "optoutPaperNotification", &x.OptoutPaper, xsd.Boolean())
 	w.Unknown(&x.Unknown)
 }
@@ -131,17 +126,19 @@ func (x *Result) Walk(w *xsd.Walker) {
 	if x.OK {
 		s.Code = "OK"
 	}
-	xsd.One(w, "result", &s, parts[status]("ResultType"))
-	xsd.Maybe(w, "contactInformationRecord", &x.Record, record())
+	xsd.One(w, "result", &s, statusType)
+	xsd.Maybe(w, "contactInformationRecord", &x.Record, recordType)
 	w.Unknown(&[]rivta.Element{})
-	x.OK, x.Text, x.Code = s.Code == "OK", s.Text, s.reason
+	if w.Reading() {
+		x.OK, x.Text, x.Code = s.Code == "OK", s.Text, s.reason
+	}
 }
 
 // status is ResultType; reason is our own addition to it.
 type status struct{ Code, Text, reason string }
 
 func (x *status) Walk(w *xsd.Walker) {
-	xsd.One(w, "resultCode", &x.Code, resultCode())
+	xsd.One(w, "resultCode", &x.Code, resultCode)
 	xsd.MaybeText(w, "resultText", &x.Text, xsd.String())
 	reasonName := xml.Name{Space: resultNamespace, Local: "code"}
 	var unknown []rivta.Element
@@ -156,21 +153,11 @@ func (x *status) Walk(w *xsd.Walker) {
 	}
 }
 
-func resultCode() xsd.Kind[string] {
-	parse := func(s string) (string, error) {
-		if s != "OK" && s != "ERROR" {
-			return s, errors.New("neither OK nor ERROR")
-		}
-		return s, nil
-	}
-	return xsd.Simple(core("ResultCodeType"), parse, func(s string) string { return s })
-}
-
 // lookup is a Get request.
 type lookup struct{ Person ID }
 
 func (x *lookup) Walk(w *xsd.Walker) {
-	xsd.One(w, "personId", &x.Person, identity())
+	xsd.One(w, "personId", &x.Person, identityType)
 	w.Unknown(&[]rivta.Element{})
 }
 
@@ -178,7 +165,7 @@ func (x *lookup) Walk(w *xsd.Walker) {
 type found struct{ Record *Record }
 
 func (x *found) Walk(w *xsd.Walker) {
-	xsd.Maybe(w, "contactInformationRecord", &x.Record, record())
+	xsd.Maybe(w, "contactInformationRecord", &x.Record, recordType)
 	w.Unknown(&[]rivta.Element{})
 }
 
@@ -189,7 +176,7 @@ type changed struct {
 }
 
 func (x *changed) Walk(w *xsd.Walker) {
-	xsd.One(w, x.name, &x.Result, parts[Result]("UpdatePersonContactInformationResultType"))
+	xsd.One(w, x.name, &x.Result, resultType)
 	w.Unknown(&[]rivta.Element{})
 }
 

@@ -60,6 +60,12 @@ func parseText(text []byte, limits Limits) (Element, error) {
 	}
 	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
 	p := parser{scan: scanner{text: string(text)}, depth: limits.Depth, budget: expansion * limits.Bytes}
+	var (
+		open  [8]frame // as much as most messages need
+		ended [16]Element
+		attrs [8]xml.Attr
+	)
+	p.open, p.ended, p.scan.attrs = open[:0], ended[:0], attrs[:0]
 	if err := p.run(); err != nil {
 		return Element{}, malformed(err)
 	}

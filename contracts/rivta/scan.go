@@ -149,13 +149,14 @@ func (s *scanner) name() (xml.Name, error) {
 		ascii = ascii && s.text[s.at] < utf8.RuneSelf
 	}
 	name := s.text[begin:s.at]
-	if name == "" || !beginsName(name[0]) || strings.Count(name, ":") > 1 || !ascii && !s.isName(name) {
+	prefix, local, _ := strings.Cut(name, ":")
+	switch {
+	case name == "", !beginsName(name[0]), strings.Contains(local, ":"), !ascii && !s.isName(name):
 		return xml.Name{}, s.malformed()
+	case prefix == "", local == "":
+		return xml.Name{Local: name}, nil
 	}
-	if prefix, local, _ := strings.Cut(name, ":"); prefix != "" && local != "" {
-		return xml.Name{Space: prefix, Local: local}, nil
-	}
-	return xml.Name{Local: name}, nil
+	return xml.Name{Space: prefix, Local: local}, nil
 }
 
 func beginsName(c byte) bool {

@@ -19,16 +19,17 @@ import (
 func Simple[T any](name xml.Name, parse func(string) (T, error), format func(T) string) Kind[T] {
 	return Kind[T]{
 		name: name,
-		read: func(e rivta.Element) (v T, err error) {
+		read: func(_ *Walker, e *rivta.Element, v *T) (err error) {
 			if len(e.Children) > 0 {
-				return v, errors.New("elements where text belongs")
+				return errors.New("elements where text belongs")
 			}
-			return parse(e.Text)
+			*v, err = parse(e.Text)
+			return err
 		},
-		write: func(v T) (rivta.Element, error) {
-			text := format(v)
-			_, err := parse(text)
-			return rivta.Element{Text: text}, err
+		write: func(_ *Walker, v *T, e *rivta.Element) error {
+			e.Text = format(*v)
+			_, err := parse(e.Text)
+			return err
 		},
 	}
 }
@@ -52,8 +53,15 @@ func Text(name xml.Name, minimum, maximum int) Kind[string] {
 
 const unbounded = 1 << 30 // the length of a message is bounded before
 
+// Kinds that each message needs many times are made once.
+var (
+	stringKind  = Text(schema("string"), 0, unbounded)
+	intKind     = Integer(schema("int"), -1<<31, 1<<31-1)
+	booleanKind = Simple(schema("boolean"), parseBoolean, strconv.FormatBool)
+)
+
 // String is any text.
-func String() Kind[string] { return Text(schema("string"), 0, unbounded) }
+func String() Kind[string] { return stringKind }
 
 // Integer is a whole number of minimum to maximum.
 func Integer(name xml.Name, minimum, maximum int) Kind[int] {
@@ -68,20 +76,19 @@ func Integer(name xml.Name, minimum, maximum int) Kind[int] {
 }
 
 // Int is xs:int.
-func Int() Kind[int] { return Integer(schema("int"), -1<<31, 1<<31-1) }
+func Int() Kind[int] { return intKind }
 
 // Boolean is xs:boolean; 1 and 0 are read, true and false are written.
-func Boolean() Kind[bool] {
-	parse := func(s string) (bool, error) {
-		switch Trim(s) {
-		case "true", "1":
-			return true, nil
-		case "false", "0":
-			return false, nil
-		}
-		return false, errors.New("not a boolean")
+func Boolean() Kind[bool] { return booleanKind }
+
+func parseBoolean(s string) (bool, error) {
+	switch Trim(s) {
+	case "true", "1":
+		return true, nil
+	case "false", "0":
+		return false, nil
 	}
-	return Simple(schema("boolean"), parse, strconv.FormatBool)
+	return false, errors.New("not a boolean")
 }
 
 // dateText is the form of xs:date: years of more than four digits and before our era, and a time zone, are allowed.

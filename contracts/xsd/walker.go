@@ -24,55 +24,65 @@ type Walker struct {
 	err      error           // the first fault; after it all steps do nothing
 }
 
-// Kind is a type of the schema: how its elements become a T and back.
+// Kind is a type of the schema: how its elements become a T and back. The walker is that of the elements around, and is lent to the
+// kind for those inside.
 type Kind[T any] struct {
 	name  xml.Name // of the type
-	read  func(rivta.Element) (T, error)
-	write func(T) (rivta.Element, error) // without the element's name
+	read  func(*Walker, *rivta.Element, *T) error
+	write func(*Walker, *T, *rivta.Element) error // but for the element's name
 }
+
+// Reading tells whether fields are to be set. What is being written belongs to somebody else, who may be reading it: a Walk leaves
+// it as it is.
+func (w *Walker) Reading() bool { return w.reading }
 
 // One walks over an element that must be there.
 func One[T any](w *Walker, name string, field *T, k Kind[T]) {
-	value := field
-	if w.reading {
-		value = nil
-	}
-	Maybe(w, name, &value, k)
-	if w.err == nil && w.reading {
-		if value == nil {
-			w.fail(name, errors.New("missing or out of place"))
-			return
-		}
-		*field = *value
+	switch {
+	case !w.reading:
+		put(w, name, field, k)
+	case w.atHand(name):
+		take(w, name, field, k)
+	default:
+		w.fail(name, errors.New("missing or out of place"))
 	}
 }
 
 // Maybe walks over an element that may be absent: the field is nil then.
 func Maybe[T any](w *Walker, name string, field **T, k Kind[T]) {
-	list := []T{}
-	if !w.reading && *field != nil {
-		list = append(list, **field)
-	}
-	some(w, name, &list, k, 1)
-	if w.reading && len(list) == 1 {
-		*field = &list[0]
+	switch {
+	case w.reading && w.atHand(name):
+		*field = new(T)
+		take(w, name, *field, k)
+	case !w.reading && *field != nil:
+		put(w, name, *field, k)
 	}
 }
 
 // MaybeText is Maybe for texts that cannot be empty: the field is empty when the element is absent.
 func MaybeText(w *Walker, name string, field *string, k Kind[string]) {
-	value := field
-	if w.reading || *field == "" {
-		value = nil
-	}
-	Maybe(w, name, &value, k)
-	if w.reading && value != nil {
-		*field = *value
+	switch {
+	case w.reading && w.atHand(name):
+		take(w, name, field, k)
+	case !w.reading && *field != "":
+		put(w, name, field, k)
 	}
 }
 
 // Many walks over an element that may be repeated.
-func Many[T any](w *Walker, name string, field *[]T, k Kind[T]) { some(w, name, field, k, -1) }
+func Many[T any](w *Walker, name string, field *[]T, k Kind[T]) {
+	if !w.reading {
+		for i := range *field {
+			put(w, name, &(*field)[i], k)
+		}
+		return
+	}
+	for w.atHand(name) {
+		var value T
+		*field = append(*field, value)
+		take(w, name, &(*field)[len(*field)-1], k)
+	}
+}
 
 // OneOrMore is Many of which one must be there.
 func OneOrMore[T any](w *Walker, name string, field *[]T, k Kind[T]) {
@@ -82,25 +92,19 @@ func OneOrMore[T any](w *Walker, name string, field *[]T, k Kind[T]) {
 	}
 }
 
-// some walks over at most limit elements of that name; a negative limit is none.
-func some[T any](w *Walker, name string, field *[]T, k Kind[T], limit int) {
-	if !w.reading {
-		for _, value := range *field {
-			e, err := k.write(value)
-			e.Name = xml.Name{Space: w.space, Local: name}
-			w.children = append(w.children, e)
-			w.fail(name, err)
-		}
-		return
-	}
-	for w.err == nil && limit != len(*field) && w.atHand(name) {
-		e := w.children[0]
-		w.children = w.children[1:]
-		w.fail(name, checkAttrs(e, k.name))
-		value, err := k.read(e)
-		w.fail(name, err)
-		*field = append(*field, value)
-	}
+// take reads the element at hand.
+func take[T any](w *Walker, name string, field *T, k Kind[T]) {
+	e := &w.children[0]
+	w.children = w.children[1:]
+	w.fail(name, checkAttrs(e, k.name))
+	w.fail(name, k.read(w, e, field))
+}
+
+// put writes an element.
+func put[T any](w *Walker, name string, field *T, k Kind[T]) {
+	e := rivta.Element{Name: xml.Name{Space: w.space, Local: name}}
+	w.fail(name, k.write(w, field, &e))
+	w.children = append(w.children, e)
 }
 
 // Type names a type of the schema that declares the one being walked over. Types that two majors of a schema share name
@@ -108,7 +112,7 @@ func some[T any](w *Walker, name string, field *[]T, k Kind[T], limit int) {
 func (w *Walker) Type(local string) xml.Name { return xml.Name{Space: w.space, Local: local} }
 
 func (w *Walker) atHand(name string) bool {
-	return len(w.children) > 0 && w.children[0].Name == xml.Name{Space: w.space, Local: name}
+	return w.err == nil && len(w.children) > 0 && w.children[0].Name == xml.Name{Space: w.space, Local: name}
 }
 
 // fail keeps the first fault, with the path to it.
@@ -167,30 +171,6 @@ func isText(e rivta.Element) bool {
 	})
 }
 
-// readParts reads the children of an element that holds elements only.
-func readParts(e rivta.Element, space string, walk func(*Walker)) error {
-	texts := e.Text
-	for _, child := range e.Children {
-		texts += child.Tail
-	}
-	if Trim(texts) != "" {
-		return errors.New("text among elements")
-	}
-	w := Walker{reading: true, space: space, children: e.Children}
-	walk(&w)
-	if w.err == nil && len(w.children) > 0 {
-		return errors.New("an element that does not belong here")
-	}
-	return w.err
-}
-
-// writeParts makes an element, yet without a name, that holds elements only.
-func writeParts(space string, walk func(*Walker)) (rivta.Element, error) {
-	w := Walker{space: space}
-	walk(&w)
-	return rivta.Element{Children: w.children}, w.err
-}
-
 // Walkable is a pointer to a type that tells its fields.
 type Walkable[T any] interface {
 	*T
@@ -200,25 +180,52 @@ type Walkable[T any] interface {
 // Parts is the kind of a complex type that a namespace's schema declares.
 func Parts[T any, P Walkable[T]](name xml.Name) Kind[T] {
 	return Kind[T]{
-		name: name,
-		read: func(e rivta.Element) (T, error) {
-			var v T
-			err := readParts(e, name.Space, P(&v).Walk)
-			return v, err
-		},
-		write: func(v T) (rivta.Element, error) { return writeParts(name.Space, P(&v).Walk) },
+		name:  name,
+		read:  func(w *Walker, e *rivta.Element, v *T) error { return readParts(w, e, name.Space, P(v)) },
+		write: func(w *Walker, v *T, e *rivta.Element) error { return writeParts(w, e, name.Space, P(v)) },
 	}
+}
+
+// readParts reads the children of an element that holds elements only.
+func readParts(w *Walker, e *rivta.Element, space string, b Body) error {
+	if hasText(e) {
+		return errors.New("text among elements")
+	}
+	around := *w
+	*w = Walker{reading: true, space: space, children: e.Children}
+	b.Walk(w)
+	rest, err := w.children, w.err
+	*w = around
+	if err == nil && len(rest) > 0 {
+		return errors.New("an element that does not belong here")
+	}
+	return err
+}
+
+// hasText tells whether there is more than white space among an element's children.
+func hasText(e *rivta.Element) bool {
+	return Trim(e.Text) != "" || slices.ContainsFunc(e.Children, func(child rivta.Element) bool { return Trim(child.Tail) != "" })
+}
+
+// writeParts makes the children of an element that holds elements only.
+func writeParts(w *Walker, e *rivta.Element, space string, b Body) error {
+	around := *w
+	*w = Walker{space: space}
+	b.Walk(w)
+	err := w.err
+	e.Children, *w = w.children, around
+	return err
 }
 
 // checkAttrs refuses attributes: the schemas have none. Those that schema validation itself allows everywhere may stand:
 // where a schema lies, and xsi:type, as long as it names the type that the element has anyway.
-func checkAttrs(e rivta.Element, declared xml.Name) error {
+func checkAttrs(e *rivta.Element, declared xml.Name) error {
 	for _, attr := range e.Attrs {
 		switch attr.Name {
 		case xml.Name{Space: instanceNamespace, Local: "schemaLocation"},
 			xml.Name{Space: instanceNamespace, Local: "noNamespaceSchemaLocation"}:
 		case xml.Name{Space: instanceNamespace, Local: "type"}:
-			if TypeName(e, attr.Value) != declared {
+			if TypeName(*e, attr.Value) != declared {
 				return errors.New("xsi:type of another type")
 			}
 		default:
@@ -248,9 +255,8 @@ type Body interface{ Walk(*Walker) }
 
 // Encode writes a body as the element of that name. The error says what the schema forbids.
 func Encode(name xml.Name, b Body) (rivta.Element, error) {
-	e, err := writeParts(name.Space, b.Walk)
-	e.Name = name
-	if err != nil {
+	e := rivta.Element{Name: name}
+	if err := writeParts(&Walker{}, &e, name.Space, b); err != nil {
 		return e, fmt.Errorf("write %s: %w", name.Local, err)
 	}
 	return e, nil
@@ -258,12 +264,12 @@ func Encode(name xml.Name, b Body) (rivta.Element, error) {
 
 // Decode reads the element of that name. Names in the error are the schema's, never the message's.
 func Decode(name xml.Name, b Body, e rivta.Element) error {
-	err := checkAttrs(e, xml.Name{Space: name.Space, Local: name.Local + "Type"})
+	err := checkAttrs(&e, xml.Name{Space: name.Space, Local: name.Local + "Type"})
 	if err == nil && e.Name != name {
 		err = errors.New("another element")
 	}
 	if err == nil {
-		err = readParts(e, name.Space, b.Walk)
+		err = readParts(&Walker{}, &e, name.Space, b)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", name.Local, err)
