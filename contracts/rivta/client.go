@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -75,7 +74,7 @@ func (c *Client) Call(ctx context.Context, op Operation, body Element) (Element,
 		return Element{}, fmt.Errorf("call %s: %w", op.Name, withoutURL(err))
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, c.config.MaxAnswer+1))
+	text, err := readAll(response.Body, c.config.MaxAnswer, response.ContentLength)
 	if err != nil {
 		return Element{}, fmt.Errorf("read answer of %s: %w", op.Name, err)
 	}
@@ -84,7 +83,7 @@ func (c *Client) Call(ctx context.Context, op Operation, body Element) (Element,
 
 func (c *Client) request(ctx context.Context, op Operation, body Element) (*http.Request, error) {
 	address := Element{Name: logicalAddress(), Text: c.config.LogicalAddress}
-	text := envelope(Append(nil, body), address)
+	text := envelope(body.append, address)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.config.BaseURL+op.Path(), bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("make request of %s: %w", op.Name, err)
@@ -114,7 +113,7 @@ func (c *Client) answer(op Operation, response *http.Response, text []byte) (Ele
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusInternalServerError {
 		return status("the answer is not SOAP")
 	}
-	root, err := Parse(bytes.NewReader(text), Limits{Bytes: c.config.MaxAnswer, Depth: maxDepth})
+	root, err := parseText(text, Limits{Bytes: c.config.MaxAnswer, Depth: maxDepth})
 	if err != nil {
 		return status(err.Error())
 	}

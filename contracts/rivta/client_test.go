@@ -99,7 +99,9 @@ func TestRequest(t *testing.T) {
 	})
 }
 
-func inBody(body string) string { return string(envelope([]byte(body))) }
+func inBody(body string) string {
+	return string(envelope(func(dst []byte) []byte { return append(dst, body...) }))
+}
 
 func TestAnswers(t *testing.T) {
 	t.Parallel()

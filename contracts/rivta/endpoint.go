@@ -93,17 +93,19 @@ func (e *Endpoint) serveCall(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
 	exchange := Exchange{Operation: e.Operation}
 	reply, err := e.call(r, &exchange.Caller)
-	status, body := http.StatusOK, []byte(nil)
+	status, body := http.StatusOK, reply.Body.append
 	if err != nil {
 		exchange.Fault, exchange.Cause = e.faultFor(err)
-		status, body = http.StatusInternalServerError, exchange.Fault.append(nil)
+		status, body = http.StatusInternalServerError, exchange.Fault.append
 	} else {
-		exchange.Outcome, body = reply.Outcome, Append(nil, reply.Body)
+		exchange.Outcome = reply.Outcome
 	}
+	text := envelope(body)
 	exchange.Caller.Tell(w.Header())
 	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
-	_, _ = w.Write(envelope(body)) // a caller that has gone needs no answer
+	_, _ = w.Write(text) // a caller that has gone needs no answer
 	exchange.Duration = time.Since(begun)
 	if e.Observe != nil {
 		e.Observe(r.Context(), exchange)
@@ -164,7 +166,7 @@ func readMessage(r *http.Request) (message, error) {
 	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return message{}, clientFault("VP015", "the message is not in UTF-8")
 	}
-	root, err := Parse(r.Body, Limits{})
+	root, err := parseSaid(r.Body, r.ContentLength, Limits{})
 	if errors.Is(err, ErrTooLarge) {
 		_, _ = io.CopyN(io.Discard, r.Body, maxDrained)
 	}

@@ -163,7 +163,7 @@ func post(t *testing.T, e *Endpoint, change func(*http.Request)) *http.Response 
 
 func postBody(t *testing.T, e *Endpoint, body Element, change func(*http.Request)) *http.Response {
 	t.Helper()
-	text := envelope(Append(nil, body), Element{Name: logicalAddress(), Text: ourselves})
+	text := envelope(body.append, Element{Name: logicalAddress(), Text: ourselves})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, someOperation().Path(), strings.NewReader(string(text)))
 	r.TLS = subject(systemID)
 	if change != nil {

@@ -2,7 +2,7 @@ package rivta
 
 import (
 	"encoding/xml"
-	"fmt"
+	"strconv"
 
 	"contactsync/contracts"
 )
@@ -20,11 +20,13 @@ func (o Operation) Contract() contracts.Contract {
 }
 
 // Path is where the operation is served. It carries the major version and the profile, never the minor.
-func (o Operation) Path() string { return fmt.Sprintf("/rivta/%s/%d/rivtabp21", o.Name, o.Major) }
+func (o Operation) Path() string {
+	return "/rivta/" + o.Name + "/" + strconv.Itoa(o.Major) + "/rivtabp21"
+}
 
 // Namespace is that of request and response, the responder's namespace.
 func (o Operation) Namespace() string {
-	return fmt.Sprintf("urn:riv:%s:%sResponder:%d", o.Domain, o.Name, o.Major)
+	return "urn:riv:" + o.Domain + ":" + o.Name + "Responder:" + strconv.Itoa(o.Major)
 }
 
 // SOAPAction is the value of the HTTP header of that name, without its quotes.

@@ -28,9 +28,12 @@ const expansion = 16
 // Parse reads one XML document in UTF-8. It refuses what no SOAP message may hold (a DOCTYPE, processing instructions),
 // entities beyond the predefined five, prefixes without a declaration, attributes given twice, and whatever exceeds the
 // limits. Errors other than ErrTooLarge say what is wrong without quoting the text.
-func Parse(r io.Reader, limits Limits) (Element, error) {
+func Parse(r io.Reader, limits Limits) (Element, error) { return parseSaid(r, lengthOf(r), limits) }
+
+// parseSaid is Parse of a text that is said to be so long; 0: nobody knows.
+func parseSaid(r io.Reader, said int64, limits Limits) (Element, error) {
 	limits.Bytes, limits.Depth = cmp.Or(limits.Bytes, 1<<20), cmp.Or(limits.Depth, 64)
-	text, err := readAll(r, limits.Bytes, lengthOf(r))
+	text, err := readAll(r, limits.Bytes, said)
 	if err != nil {
 		return Element{}, fmt.Errorf("read message: %w", err)
 	}
