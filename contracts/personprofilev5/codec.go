@@ -105,11 +105,11 @@ func personName() xml.Name { return core("personRecord") }
 
 // MarshalPerson writes a person in the one form it has: equal persons, equal bytes. The error says what the schema forbids.
 func MarshalPerson(x Person) ([]byte, error) {
-	e, err := xsd.Encode(personName(), &x)
+	text, err := xsd.Encode(personName(), &x)
 	if err != nil {
 		return nil, err
 	}
-	return rivta.Append(nil, e), nil
+	return text, nil
 }
 
 // UnmarshalPerson reads what MarshalPerson wrote, as strictly as from the wire.

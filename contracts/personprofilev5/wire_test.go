@@ -159,11 +159,11 @@ func judgements(t *testing.T, twin bool) (rows []judgement, documents []string) 
 		if message == "answer" {
 			name = op.Response()
 		}
-		e, err := xsd.Encode(name, body)
+		text, err := xsd.Encode(name, body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		base[message] = string(rivta.Append(nil, e))
+		base[message] = string(text)
 	}
 	file, err := os.Open(testdata + "judged_profile.csv")
 	if err != nil {

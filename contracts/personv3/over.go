@@ -90,8 +90,8 @@ func lookOfPerson(p personv4.ContactPerson) string {
 }
 
 func look(shown xsd.Body) string {
-	e, _ := xsd.Encode(core("look"), shown) // only compared: what the schema forbids does not matter
-	return string(rivta.Append(nil, e))
+	text, _ := xsd.Encode(core("look"), shown) // only compared: what the schema forbids does not matter
+	return string(text)
 }
 
 // wayOf is what an entry is the same by. Some stacks make no difference between an absent and an empty element.

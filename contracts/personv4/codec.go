@@ -202,11 +202,11 @@ func MarshalRecord(r Record) ([]byte, error) {
 
 // marshalWalked writes any record, by a walk over the schema.
 func marshalWalked(r Record) ([]byte, error) {
-	e, err := xsd.Encode(recordName(), &r)
+	text, err := xsd.Encode(recordName(), &r)
 	if err != nil {
 		return nil, err
 	}
-	return rivta.Append(nil, e), nil
+	return text, nil
 }
 
 // UnmarshalRecord reads what MarshalRecord wrote, as strictly as from the wire.

@@ -62,9 +62,9 @@ type StatusError struct {
 // Error implements error.
 func (e *StatusError) Error() string { return fmt.Sprintf("HTTP status %d: %s", e.Status, e.Reason) }
 
-// Call sends body as the operation's request and returns the response element. The error is a *Fault, a *StatusError, or
+// Call sends body, an element as Append writes it, as the operation's request and returns the response element. The error is a *Fault, a *StatusError, or
 // what kept the call from being sent or answered.
-func (c *Client) Call(ctx context.Context, op Operation, body Element) (Element, error) {
+func (c *Client) Call(ctx context.Context, op Operation, body []byte) (Element, error) {
 	request, err := c.request(ctx, op, body)
 	if err != nil {
 		return Element{}, err
@@ -81,9 +81,9 @@ func (c *Client) Call(ctx context.Context, op Operation, body Element) (Element,
 	return c.answer(op, response, text)
 }
 
-func (c *Client) request(ctx context.Context, op Operation, body Element) (*http.Request, error) {
+func (c *Client) request(ctx context.Context, op Operation, body []byte) (*http.Request, error) {
 	address := Element{Name: logicalAddress(), Text: c.config.LogicalAddress}
-	text := envelope(body.append, address)
+	text := envelope(body, address)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.config.BaseURL+op.Path(), bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("make request of %s: %w", op.Name, err)

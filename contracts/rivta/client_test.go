@@ -33,7 +33,7 @@ func call(t *testing.T, ctx context.Context, d doer) (Element, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return client.Call(ctx, someOperation(), Element{Name: someOperation().Request()})
+	return client.Call(ctx, someOperation(), Append(nil, Element{Name: someOperation().Request()}))
 }
 
 func TestNewClientTellsAllFaults(t *testing.T) {
@@ -99,9 +99,7 @@ func TestRequest(t *testing.T) {
 	})
 }
 
-func inBody(body string) string {
-	return string(envelope(func(dst []byte) []byte { return append(dst, body...) }))
-}
+func inBody(body string) string { return string(envelope([]byte(body))) }
 
 func TestAnswers(t *testing.T) {
 	t.Parallel()

@@ -41,25 +41,42 @@ func (e Element) Attr(name xml.Name) (string, bool) {
 // Append writes the element to dst in canonical form, without an XML declaration and without e.Tail. Parsing what it wrote
 // gives e again, and each element has one form: equal elements, equal bytes. Characters that XML 1.0 cannot carry become
 // U+FFFD.
-func Append(dst []byte, e Element) []byte { return appendElement(dst, e, "") }
+func Append(dst []byte, e Element) []byte { return AppendInside(dst, "", &e) }
 
-// appendElement declares the default namespace where it differs from the surrounding one, and prefixes for attributes on the
-// element that has them: so a subtree reads the same wherever it is put.
-func appendElement(dst []byte, e Element, around string) []byte {
-	dst = append(append(dst, '<'), e.Name.Local...)
-	if e.Name.Space != around {
-		dst = appendAttr(dst, xmlnsPrefix, e.Name.Space)
-	}
-	dst = appendAttrs(dst, e.Attrs)
-	if e.Text == "" && len(e.Children) == 0 {
-		return append(dst, "/>"...)
-	}
+// AppendInside is Append of an element inside one of the namespace around. It declares the default namespace where it differs from
+// that, and prefixes for attributes on the element that has them: so a subtree reads the same wherever it is put.
+func AppendInside(dst []byte, around string, e *Element) []byte {
+	dst = appendAttrs(appendName(dst, around, e.Name), e.Attrs)
+	begun := len(dst)
 	dst = appendText(append(dst, '>'), e.Text, false)
-	for _, child := range e.Children {
-		dst = appendText(appendElement(dst, child, e.Name.Space), child.Tail, false)
+	for i := range e.Children {
+		child := &e.Children[i]
+		dst = appendText(AppendInside(dst, e.Name.Space, child), child.Tail, false)
 	}
-	dst = append(append(dst, "</"...), e.Name.Local...)
-	return append(dst, '>')
+	return appendEnd(dst, begun, e.Name)
+}
+
+// AppendWhole is AppendInside of an element of which content writes what is between its tags.
+func AppendWhole(dst []byte, around string, name xml.Name, content func(dst []byte) []byte) []byte {
+	dst = appendName(dst, around, name)
+	begun := len(dst)
+	return appendEnd(content(append(dst, '>')), begun, name)
+}
+
+func appendName(dst []byte, around string, name xml.Name) []byte {
+	dst = append(append(dst, '<'), name.Local...)
+	if name.Space != around {
+		dst = appendAttr(dst, xmlnsPrefix, name.Space)
+	}
+	return dst
+}
+
+// appendEnd ends an element whose start ends at begun, with its '>'.
+func appendEnd(dst []byte, begun int, name xml.Name) []byte {
+	if len(dst) == begun+len(">") {
+		return append(dst[:begun], "/>"...)
+	}
+	return append(append(append(dst, "</"...), name.Local...), '>')
 }
 
 func appendAttrs(dst []byte, attrs []xml.Attr) []byte {
@@ -103,16 +120,24 @@ func appendAttr(dst []byte, name, value string) []byte {
 // appendText escapes as Canonical XML does, so that line ends and tabs come back as they are.
 func appendText(dst []byte, text string, inAttr bool) []byte {
 	written := 0
-	for i, r := range text {
-		escaped := escape(r, inAttr)
-		if escaped == "" {
+	for i := 0; i < len(text); {
+		if isPlain(text[i]) {
+			i++
 			continue
 		}
-		dst = append(append(dst, text[written:i]...), escaped...)
-		_, width := utf8.DecodeRuneInString(text[i:]) // bytes that are no UTF-8 are U+FFFD, one by one
-		written = i + width
+		r, width := utf8.DecodeRuneInString(text[i:]) // U+FFFD for a byte that is no UTF-8
+		if escaped := escape(r, inAttr); escaped != "" {
+			dst = append(append(dst, text[written:i]...), escaped...)
+			written = i + width
+		}
+		i += width
 	}
 	return append(dst, text[written:]...)
+}
+
+// isPlain tells of a byte that it means itself, wherever it is read or written.
+func isPlain(c byte) bool {
+	return c >= ' ' && c < utf8.RuneSelf && c != '&' && c != '<' && c != '>' && c != '"' && c != '\''
 }
 
 // escape is what is written for a character; empty: itself.

@@ -38,7 +38,7 @@ type Exchange struct {
 
 // Reply answers a call.
 type Reply struct {
-	Body    Element
+	Body    []byte // an element as Append writes it
 	Outcome string // short stable word for Exchange, such as "ok"
 }
 
@@ -93,10 +93,10 @@ func (e *Endpoint) serveCall(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
 	exchange := Exchange{Operation: e.Operation}
 	reply, err := e.call(r, &exchange.Caller)
-	status, body := http.StatusOK, reply.Body.append
+	status, body := http.StatusOK, reply.Body
 	if err != nil {
 		exchange.Fault, exchange.Cause = e.faultFor(err)
-		status, body = http.StatusInternalServerError, exchange.Fault.append
+		status, body = http.StatusInternalServerError, exchange.Fault.append(nil)
 	} else {
 		exchange.Outcome = reply.Outcome
 	}

@@ -123,7 +123,7 @@ func TestCallsOnwardAreFollowed(t *testing.T) {
 				sent = r.Header
 				return nil, errors.New("enough")
 			})
-			return Reply{Body: body}, nil
+			return Reply{Body: Append(nil, body)}, nil
 		}
 		postBody(t, e, Element{Name: someOperation().Request()}, func(r *http.Request) {
 			r.Header.Set(correlationHeader, someUUID)
@@ -147,7 +147,7 @@ func endpoint(seen *Exchange) *Endpoint {
 			if body.Text == "fail" {
 				return Reply{Outcome: "ok"}, errors.New("disk full: 198507099805")
 			}
-			return Reply{Element{Name: someOperation().Response(), Children: []Element{body}}, "ok"}, nil
+			return Reply{Append(nil, Element{Name: someOperation().Response(), Children: []Element{body}}), "ok"}, nil
 		},
 		Document: func(name string, address func(string) string) ([]byte, bool) {
 			return []byte(name + " at " + address("") + " and " + address("b c.xsd")), name != "unknown"
@@ -163,7 +163,7 @@ func post(t *testing.T, e *Endpoint, change func(*http.Request)) *http.Response 
 
 func postBody(t *testing.T, e *Endpoint, body Element, change func(*http.Request)) *http.Response {
 	t.Helper()
-	text := envelope(body.append, Element{Name: logicalAddress(), Text: ourselves})
+	text := envelope(Append(nil, body), Element{Name: logicalAddress(), Text: ourselves})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, someOperation().Path(), strings.NewReader(string(text)))
 	r.TLS = subject(systemID)
 	if change != nil {

@@ -18,10 +18,10 @@ func logicalAddress() xml.Name {
 	return xml.Name{Space: "urn:riv:itintegration:registry:1", Local: "LogicalAddress"}
 }
 
-// envelope writes a whole message; body writes what is in its Body, and may use the prefix soap.
-func envelope(body func([]byte) []byte, headers ...Element) []byte {
-	const usual = 3 << 10
-	text := append(make([]byte, 0, usual), xml.Header+`<soap:Envelope xmlns:soap="`+soapNamespace+`">`...)
+// envelope writes a whole message around a body in XML. The prefix soap may be used in it.
+func envelope(body []byte, headers ...Element) []byte {
+	const usual = 512 // bytes around a body
+	text := append(make([]byte, 0, usual+len(body)), xml.Header+`<soap:Envelope xmlns:soap="`+soapNamespace+`">`...)
 	if len(headers) > 0 {
 		text = append(text, "<soap:Header>"...)
 		for _, header := range headers {
@@ -29,12 +29,9 @@ func envelope(body func([]byte) []byte, headers ...Element) []byte {
 		}
 		text = append(text, "</soap:Header>"...)
 	}
-	text = body(append(text, "<soap:Body>"...))
+	text = append(append(text, "<soap:Body>"...), body...)
 	return append(text, "</soap:Body></soap:Envelope>"...)
 }
-
-// append writes the element as it stands in an envelope's body.
-func (e Element) append(dst []byte) []byte { return Append(dst, e) }
 
 // message is an envelope taken apart.
 type message struct {

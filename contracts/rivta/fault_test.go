@@ -16,7 +16,7 @@ func TestFaultsAreReadAsWritten(t *testing.T) {
 		{Code: FaultMustUnderstand, String: "<&>", LogID: someUUID},
 		{Code: FaultServer, VP: "VP009", LogID: someUUID},
 	} {
-		root, err := parse(string(envelope(want.append)))
+		root, err := parse(string(envelope(want.append(nil))))
 		if err != nil {
 			t.Fatal(err)
 		}

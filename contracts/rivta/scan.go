@@ -185,6 +185,7 @@ func (s *scanner) characters(quote byte) (string, error) {
 	var made []byte // what stands for the text up to written, where that is not the text itself
 	for ; s.at < len(s.text); s.at++ {
 		switch c := s.text[s.at]; {
+		case isPlain(c):
 		case c == '<' && quote == 0:
 			return s.judged(begin, written, made, s.at)
 		case c == '<', c == '>' && quote == 0 && strings.HasSuffix(s.text[begin:s.at], "]]"):

@@ -26,9 +26,10 @@ func Simple[T any](name xml.Name, parse func(string) (T, error), format func(T) 
 			*v, err = parse(e.Text)
 			return err
 		},
-		write: func(_ *Walker, v *T, e *rivta.Element) error {
-			e.Text = format(*v)
-			_, err := parse(e.Text)
+		write: func(w *Walker, name xml.Name, v *T) error {
+			text := format(*v)
+			_, err := parse(text)
+			w.text = rivta.AppendInside(w.text, w.around, &rivta.Element{Name: name, Text: text})
 			return err
 		},
 	}

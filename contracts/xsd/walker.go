@@ -20,7 +20,9 @@ const (
 type Walker struct {
 	reading  bool
 	space    string          // namespace of the schema that declares the type
-	children []rivta.Element // reading: those not taken yet; writing: those made so far
+	children []rivta.Element // reading: those not taken yet
+	text     []byte          // writing: the message so far
+	around   string          // writing: namespace of the element that is gone through
 	err      error           // the first fault; after it all steps do nothing
 }
 
@@ -29,7 +31,7 @@ type Walker struct {
 type Kind[T any] struct {
 	name  xml.Name // of the type
 	read  func(*Walker, *rivta.Element, *T) error
-	write func(*Walker, *T, *rivta.Element) error // but for the element's name
+	write func(*Walker, xml.Name, *T) error // the name is the element's
 }
 
 // Reading tells whether fields are to be set. What is being written belongs to somebody else, who may be reading it: a Walk leaves
@@ -102,9 +104,7 @@ func take[T any](w *Walker, name string, field *T, k Kind[T]) {
 
 // put writes an element.
 func put[T any](w *Walker, name string, field *T, k Kind[T]) {
-	e := rivta.Element{Name: xml.Name{Space: w.space, Local: name}}
-	w.fail(name, k.write(w, field, &e))
-	w.children = append(w.children, e)
+	w.fail(name, k.write(w, xml.Name{Space: w.space, Local: name}, field))
 }
 
 // Type names a type of the schema that declares the one being walked over. Types that two majors of a schema share name
@@ -141,8 +141,7 @@ func (e pathError) Unwrap() error { return e.err }
 func (w *Walker) Unknown(field *[]rivta.Element) {
 	if !w.reading {
 		for _, e := range *field {
-			e.Tail = ""
-			w.children = append(w.children, e)
+			w.text = rivta.AppendInside(w.text, w.around, &e)
 			if !w.foreign(e) || !isText(e) {
 				w.fail("any", errors.New("not an element of another namespace"))
 			}
@@ -182,7 +181,7 @@ func Parts[T any, P Walkable[T]](name xml.Name) Kind[T] {
 	return Kind[T]{
 		name:  name,
 		read:  func(w *Walker, e *rivta.Element, v *T) error { return readParts(w, e, name.Space, P(v)) },
-		write: func(w *Walker, v *T, e *rivta.Element) error { return writeParts(w, e, name.Space, P(v)) },
+		write: func(w *Walker, element xml.Name, v *T) error { return writeParts(w, element, name.Space, P(v)) },
 	}
 }
 
@@ -207,13 +206,17 @@ func hasText(e *rivta.Element) bool {
 	return Trim(e.Text) != "" || slices.ContainsFunc(e.Children, func(child rivta.Element) bool { return Trim(child.Tail) != "" })
 }
 
-// writeParts makes the children of an element that holds elements only.
-func writeParts(w *Walker, e *rivta.Element, space string, b Body) error {
+// writeParts writes an element that holds elements only.
+func writeParts(w *Walker, name xml.Name, space string, b Body) error {
 	around := *w
-	*w = Walker{space: space}
-	b.Walk(w)
+	text := rivta.AppendWhole(w.text, w.around, name, func(dst []byte) []byte {
+		*w = Walker{space: space, around: name.Space, text: dst}
+		b.Walk(w)
+		return w.text
+	})
 	err := w.err
-	e.Children, *w = w.children, around
+	*w = around
+	w.text = text
 	return err
 }
 
@@ -253,13 +256,14 @@ func Trim(text string) string { return strings.Trim(text, " \t\r\n") }
 // Body is a request or an answer of a contract; its direct children are in the contract's own namespace.
 type Body interface{ Walk(*Walker) }
 
-// Encode writes a body as the element of that name. The error says what the schema forbids.
-func Encode(name xml.Name, b Body) (rivta.Element, error) {
-	e := rivta.Element{Name: name}
-	if err := writeParts(&Walker{}, &e, name.Space, b); err != nil {
-		return e, fmt.Errorf("write %s: %w", name.Local, err)
+// Encode writes a body as the element of that name, as rivta.Append does. The error says what the schema forbids.
+func Encode(name xml.Name, b Body) ([]byte, error) {
+	const usual = 2 << 10
+	w := Walker{text: make([]byte, 0, usual)}
+	if err := writeParts(&w, name, name.Space, b); err != nil {
+		return w.text, fmt.Errorf("write %s: %w", name.Local, err)
 	}
-	return e, nil
+	return w.text, nil
 }
 
 // Decode reads the element of that name. Names in the error are the schema's, never the message's.
