@@ -63,16 +63,12 @@ func parseText(text []byte, limits Limits) (Element, error) {
 	}
 	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
 	p := parser{scan: scanner{text: string(text)}, depth: limits.Depth, budget: expansion * limits.Bytes}
-	var (
-		open  [8]frame // as much as most messages need
-		ended [16]Element
-		attrs [8]xml.Attr
-	)
-	p.open, p.ended, p.scan.attrs = open[:0], ended[:0], attrs[:0]
+	p.open, p.elements = make([]frame, 0, 8), make([]Element, 0, 16) // as much as most messages need
+	p.room = make([]Element, min(strings.Count(p.scan.text, "<")/2, 64))
 	if err := p.run(); err != nil {
 		return Element{}, malformed(err)
 	}
-	e := p.ended[0]
+	e := p.elements[0]
 	spent := expansion*limits.Bytes - p.budget
 	if longest(int64(len(text)), spent) > limits.Bytes && int64(len(Append(nil, e))) > limits.Bytes {
 		return Element{}, ErrTooLarge
@@ -88,7 +84,7 @@ func longest(text, spent int64) int64 { return 6 * (text + spent) }
 type parser struct {
 	scan     scanner
 	open     []frame
-	ended    []Element // the children so far of the open elements, outermost first; at the bottom the document's element
+	elements []Element // the open ones, each followed by its children so far
 	room     []Element // for children, where they stay
 	prefixes map[string]binding
 	text     string // what came since the last tag; comments and CDATA cut text into pieces
@@ -99,9 +95,8 @@ type parser struct {
 
 // frame is an element whose end has not come yet.
 type frame struct {
-	raw      xml.Name // as written: prefix and local name
-	element  Element
-	first    int        // of its children in parser.ended
+	raw      xml.Name   // as written: prefix and local name
+	at       int        // where in parser.elements
 	space    string     // the default namespace
 	shadowed []shadowed // what prefixes declared here mean outside
 }
@@ -127,7 +122,7 @@ func (p *parser) run() error {
 			return err
 		}
 	}
-	if len(p.open) > 0 || len(p.ended) == 0 {
+	if len(p.open) > 0 || len(p.elements) == 0 {
 		return parseError("the document ends too early")
 	}
 	return nil
@@ -194,10 +189,10 @@ func (p *parser) endText(f *frame) {
 	if len(p.pieces) > 0 {
 		text = string(p.pieces)
 	}
-	if len(p.ended) > f.first {
-		p.ended[len(p.ended)-1].Tail = text
+	if last := len(p.elements) - 1; last > f.at {
+		p.elements[last].Tail = text
 	} else {
-		f.element.Text = text
+		p.elements[last].Text = text
 	}
 	p.text, p.pieces = "", p.pieces[:0]
 }
@@ -206,19 +201,20 @@ func (p *parser) start(t token) error {
 	if len(p.open) == p.depth {
 		return parseError("elements are nested too deeply")
 	}
-	f := frame{raw: t.name, first: len(p.ended)}
+	f := frame{raw: t.name, at: len(p.elements)}
 	if len(p.open) > 0 {
 		parent := &p.open[len(p.open)-1]
 		p.endText(parent)
-		f.first, f.space = len(p.ended), parent.space
-	} else if len(p.ended) > 0 {
+		f.space = parent.space
+	} else if len(p.elements) > 0 {
 		return parseError("more than one element at the top")
 	}
 	attrs, err := p.declare(&f, t.attrs)
 	if err != nil {
 		return err
 	}
-	if f.element.Name, err = p.resolve(&f, t.name, true); err != nil {
+	var e Element
+	if e.Name, err = p.resolve(&f, t.name, true); err != nil {
 		return err
 	}
 	for i := range attrs {
@@ -226,11 +222,11 @@ func (p *parser) start(t token) error {
 			return err
 		}
 	}
-	f.element.Attrs = append(f.element.Attrs, attrs...)
+	e.Attrs = append(e.Attrs, attrs...)
 	if repeated(attrs) {
 		return parseError("an attribute is given twice")
 	}
-	p.open = append(p.open, f)
+	p.open, p.elements = append(p.open, f), append(p.elements, e)
 	return nil
 }
 
@@ -325,14 +321,15 @@ func (p *parser) end(raw xml.Name) error {
 	}
 	f := &p.open[len(p.open)-1]
 	p.endText(f)
-	f.element.Children = p.settle(p.ended[f.first:])
-	if err := p.keepPrefixes(f); err != nil {
+	e := &p.elements[f.at]
+	e.Children = p.settle(p.elements[f.at+1:])
+	p.elements = p.elements[:f.at+1]
+	if err := p.keepPrefixes(f, e); err != nil {
 		return err
 	}
 	for _, s := range f.shadowed {
 		p.prefixes[s.prefix] = s.outer
 	}
-	p.ended = append(p.ended[:f.first], f.element)
 	p.open = p.open[:len(p.open)-1]
 	return nil
 }
@@ -356,7 +353,7 @@ func (p *parser) settle(children []Element) []Element {
 // keepPrefixes declares on the element itself those prefixes that its text or attribute values speak of, so that names
 // in content (xsi:type, fault codes) keep their meaning wherever the element goes. Unprefixed names in content do not,
 // and the envelope's own prefix is not kept: it is in scope of everything and meant by nobody.
-func (p *parser) keepPrefixes(f *frame) error {
+func (p *parser) keepPrefixes(f *frame, e *Element) error {
 	var used map[string]string
 	note := func(content string) {
 		if !strings.Contains(content, ":") {
@@ -375,17 +372,17 @@ func (p *parser) keepPrefixes(f *frame) error {
 			}
 		}
 	}
-	note(f.element.Text)
-	for _, child := range f.element.Children {
+	note(e.Text)
+	for _, child := range e.Children {
 		note(child.Tail)
 	}
-	for _, attr := range f.element.Attrs {
+	for _, attr := range e.Attrs {
 		note(attr.Value)
 	}
 	if len(used) == 0 {
 		return nil
 	}
-	kept := make([]xml.Attr, 0, len(used)+len(f.element.Attrs))
+	kept := make([]xml.Attr, 0, len(used)+len(e.Attrs))
 	for prefix, space := range used {
 		kept = append(kept, xml.Attr{Name: xml.Name{Space: xmlnsPrefix, Local: prefix}, Value: space})
 		if err := p.spend(space); err != nil {
@@ -393,6 +390,6 @@ func (p *parser) keepPrefixes(f *frame) error {
 		}
 	}
 	slices.SortFunc(kept, func(a, b xml.Attr) int { return strings.Compare(a.Name.Local, b.Name.Local) })
-	f.element.Attrs = append(kept, f.element.Attrs...)
+	e.Attrs = append(kept, e.Attrs...)
 	return nil
 }

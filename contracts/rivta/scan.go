@@ -144,19 +144,24 @@ func (s *scanner) end() (token, error) {
 
 // name reads a name, as far as one that is not good goes, and cuts it at its colon.
 func (s *scanner) name() (xml.Name, error) {
-	begin, ascii := s.at, true
+	begin, colon, colons, ascii := s.at, 0, 0, true
 	for ; s.at < len(s.text) && isNameByte(s.text[s.at]); s.at++ {
-		ascii = ascii && s.text[s.at] < utf8.RuneSelf
+		switch c := s.text[s.at]; {
+		case c == ':':
+			colon = s.at
+			colons++
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
 	}
 	name := s.text[begin:s.at]
-	prefix, local, _ := strings.Cut(name, ":")
 	switch {
-	case name == "", !beginsName(name[0]), strings.Contains(local, ":"), !ascii && !s.isName(name):
+	case name == "", !beginsName(name[0]), colons > 1, !ascii && !s.isName(name):
 		return xml.Name{}, s.malformed()
-	case prefix == "", local == "":
+	case colons == 0, colon == begin, colon == s.at-1:
 		return xml.Name{Local: name}, nil
 	}
-	return xml.Name{Space: prefix, Local: local}, nil
+	return xml.Name{Space: s.text[begin:colon], Local: s.text[colon+1 : s.at]}, nil
 }
 
 func beginsName(c byte) bool {
