@@ -11,10 +11,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// HTTP headers of the service platform.
+// HTTP headers of the service platform, spelled as net/http keeps them.
 const (
-	correlationHeader      = "x-skltp-correlation-id"
-	originalConsumerHeader = "x-rivta-original-serviceconsumer-hsaid"
+	correlationHeader      = "X-Skltp-Correlation-Id"
+	originalConsumerHeader = "X-Rivta-Original-Serviceconsumer-Hsaid"
 )
 
 // Caller is the system that calls.

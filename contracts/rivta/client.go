@@ -89,7 +89,7 @@ func (c *Client) request(ctx context.Context, op Operation, body []byte) (*http.
 		return nil, fmt.Errorf("make request of %s: %w", op.Name, err)
 	}
 	request.Header.Set("Content-Type", contentType)
-	request.Header.Set("SOAPAction", strconv.Quote(op.SOAPAction()))
+	request.Header.Set(actionHeader, `"`+op.SOAPAction()+`"`)
 	request.Header.Set(correlationHeader, CorrelationID(ctx))
 	if original := originalConsumer(ctx); original != "" {
 		request.Header.Set(originalConsumerHeader, original)

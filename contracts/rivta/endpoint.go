@@ -162,8 +162,7 @@ func (e *Endpoint) refused(ctx context.Context, caller Caller, body Element, err
 }
 
 func readMessage(r *http.Request) (message, error) {
-	_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+	if !isUTF8(r.Header.Get("Content-Type")) {
 		return message{}, clientFault("VP015", "the message is not in UTF-8")
 	}
 	root, err := parseSaid(r.Body, r.ContentLength, Limits{})
@@ -180,9 +179,19 @@ func readMessage(r *http.Request) (message, error) {
 	return m, nil
 }
 
+// isUTF8 tells whether a message of this type is in UTF-8, or does not say.
+func isUTF8(declared string) bool {
+	if declared == contentType {
+		return true
+	}
+	_, params, _ := mime.ParseMediaType(declared)
+	charset := params["charset"]
+	return charset == "" || strings.EqualFold(charset, "utf-8")
+}
+
 // route checks that the message is meant for this operation and this organisation.
 func (e *Endpoint) route(header http.Header, m message) error {
-	actions := header.Values("SOAPAction")
+	actions := header.Values(actionHeader)
 	address, times := m.logicalAddress()
 	switch {
 	case m.demandsUnknown():

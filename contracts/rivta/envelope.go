@@ -9,6 +9,7 @@ const (
 	soapNamespace = "http://schemas.xmlsoap.org/soap/envelope/"
 	nextActor     = "http://schemas.xmlsoap.org/soap/actor/next" // a header meant for whoever receives it first
 	contentType   = "text/xml; charset=utf-8"
+	actionHeader  = "Soapaction" // SOAPAction, spelled as net/http keeps it
 )
 
 func soapName(local string) xml.Name { return xml.Name{Space: soapNamespace, Local: local} }

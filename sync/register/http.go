@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"time"
 
 	"contactsync/sync/push"
@@ -94,9 +96,29 @@ func client(transport http.RoundTripper, retry retryablehttp.CheckRetry) *http.C
 		RetryMax:   retries, CheckRetry: retry, Backoff: shortBackoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
-	std := c.StandardClient()
-	std.CheckRedirect = noRedirect
-	return std
+	return &http.Client{Transport: repeating{c}, CheckRedirect: noRedirect}
+}
+
+// repeating is retryablehttp.RoundTripper, but for the copy that it makes of each body, also of one that can be had again.
+type repeating struct{ client *retryablehttp.Client }
+
+// RoundTrip implements http.RoundTripper.
+func (r repeating) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.GetBody == nil {
+		return (&retryablehttp.RoundTripper{Client: r.client}).RoundTrip(request)
+	}
+	_ = request.Body.Close()
+	copied := *request
+	again := retryablehttp.Request{Request: &copied}
+	if err := again.SetBody(retryablehttp.ReaderFunc(func() (io.Reader, error) { return request.GetBody() })); err != nil {
+		return nil, err
+	}
+	again.ContentLength = request.ContentLength // SetBody could not tell it
+	response, err := r.client.Do(&again)
+	if wrapped, ok := err.(*url.Error); ok {
+		err = wrapped.Err // the client around this one wraps it anew
+	}
+	return response, err
 }
 
 // noRedirect: following a redirect would turn the call into a GET of something else.

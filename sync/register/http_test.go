@@ -2,6 +2,8 @@ package register_test
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -49,6 +51,35 @@ func TestWriteIsSentOnceReadAgain(t *testing.T) {
 				t.Errorf("sent %d times, want %d", got, tt.want)
 			}
 		})
+	}
+}
+
+// A read that is repeated is the same read, and its length is told each time.
+func TestEachAttemptSendsAll(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 3)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(r.Body)
+		got <- fmt.Sprint(string(text), r.ContentLength, r.TransferEncoding, err)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(server.Close)
+	reads, _ := register.HTTPClients(nil, 4, nil)
+	for name, body := range map[string]io.Reader{"that can be had again": strings.NewReader("<a/>"), "that cannot": io.MultiReader(strings.NewReader("<a/>"))} {
+		res, err := reads.Post(server.URL, "text/xml", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		want := "<a/>4 [] <nil>"
+		if name == "that cannot" {
+			want = "<a/>-1 [chunked] <nil>"
+		}
+		for range 3 {
+			if text := <-got; text != want {
+				t.Errorf("a body %s arrived as %s", name, text)
+			}
+		}
 	}
 }
 
