@@ -28,7 +28,12 @@ func TestBombsTakeBoundedMemoryAndTime(t *testing.T) {
 	for i := range 10_000 {
 		fmt.Fprintf(&declarations, ` xmlns:p%d="u"`, i)
 	}
+	var names strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&names, "<å%d/>", i)
+	}
 	for sentence, text := range map[string]string{
+		"very many names beyond ASCII":       "<a>" + names.String() + "</a>",
 		"entities of entities":               `<!DOCTYPE a [<!ENTITY l0 "ha">` + entities.String() + `]><a>&l10;</a>`,
 		"an entity from elsewhere":           `<!DOCTYPE a [<!ENTITY x SYSTEM "file:///dev/zero">]><a>&x;</a>`,
 		"a schema from elsewhere":            `<!DOCTYPE a SYSTEM "https://127.0.0.1:1/a.dtd"><a/>`,

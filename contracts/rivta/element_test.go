@@ -192,15 +192,19 @@ func TestIsText(t *testing.T) {
 	}
 }
 
-// FuzzParse: no text makes Parse panic, and what it accepts has one canonical form that reads the same.
+// FuzzParse: no text makes Parse panic, it judges as encoding/xml does, and what it accepts has one canonical form that reads the same.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{`<a xmlns="u" xmlns:p="v" p:b="p:c">d<e/>f</a>`, "<!DOCTYPE a><a/>", "<a>&#13;<![CDATA[]]></a>",
 		`<a xmlns:cs.0="u" b="cs.0:c"><d cs.0:e=""/></a>`, "\uFEFF<?xml version='1.0'?><a/>"} {
 		f.Add(seed)
 	}
+	for _, seed := range messages(f) {
+		f.Add(seed)
+	}
 	f.Add(`<p:a xmlns:p="` + "&#38;&#38;&#38;" + `">` + strings.Repeat("<p:b/><c/>", 20) + "</p:a>")
 	f.Add("<a><![CDATA[" + strings.Repeat("&", 100) + "]]>" + strings.Repeat(`<b c='"' d='"""'/>`, 9) + "</a>")
 	f.Fuzz(func(t *testing.T, text string) {
+		comparedWithReference(t, text, Limits{Bytes: 1 << 20, Depth: 64})
 		e, err := parse(text)
 		if err != nil {
 			return

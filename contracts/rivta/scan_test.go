@@ -98,6 +98,10 @@ func TestParseJudgesAsEncodingXMLDoes(t *testing.T) {
 	for _, text := range texts {
 		comparedWithReference(t, text, Limits{Bytes: 1 << 20, Depth: 64})
 	}
+	for n := range 50 {
+		text := `<a xmlns:p="` + strings.Repeat("u", 1000) + `">` + strings.Repeat("<p:b/>", n) + "</a>"
+		comparedWithReference(t, text, Limits{Bytes: 2000, Depth: 2})
+	}
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	accepted := 0
