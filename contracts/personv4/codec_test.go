@@ -149,6 +149,25 @@ func TestWhatIsWrittenIsReadAgain(t *testing.T) {
 	})
 }
 
+// What is written may be in use elsewhere: not even its spelling of further elements is put right in place.
+func TestWritingLeavesTheRecordAsItIs(t *testing.T) {
+	t.Parallel()
+	const unknown = `<any ><kept xmlns='urn:example:elsewhere'></kept></any>`
+	result := func() changed {
+		r := fullRecord()
+		r.Person.Unknown, r.Actor.ID.Unknown, r.Actor.Professional.Organization.Unknown = unknown, unknown, unknown
+		return changed{Result{OK: true, Text: "text", Record: &r}, resultName(true)}
+	}
+	got := result()
+	text, err := xsd.Encode(UpdateOperation(true).Response(), &got)
+	if err != nil || !strings.Contains(string(text), `<kept xmlns="urn:example:elsewhere"/>`) {
+		t.Errorf("written as %s, error %v", text, err)
+	}
+	if diff := cmp.Diff(result(), got, cmp.AllowUnexported(changed{})); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+}
+
 func TestUpdatesAreReadAsWritten(t *testing.T) {
 	t.Parallel()
 	name := UpdateOperation(true).Request()

@@ -26,6 +26,7 @@ func messages(t testing.TB) []string {
 		`<p:a xmlns:p="urn:a" xmlns="urn:b"><b xmlns="" p:c="p:d xml:e q:f"/> p:t <p:b xmlns:p='urn:c' p:d="p:x">]]&gt;]]</p:b>]></p:a>`,
 		"<å:ö xmlns:å='u'>\r\n<![CDATA[<&]]>]]&gt;<![CDATA[\r\r\n]] >]]><x.1-·ö/><!--&\xff--> é\u0085\u2028 </å:ö>",
 		"<!DOCTYPE a [<!ENTITY b '>'><!-- > -->]>\n<a>&b;</a>", "<?xml version=\"1.1\"?><a/>", "<?xml encoding='latin1'?><a/>", "<a><?b?></a>",
+		`<a xmlns="u" xmlns="v"/>`, `<a xmlns:p="u" xmlns:p="v"/>`, `<a b="1" b="2"/>`,
 		`<soap:Envelope xmlns:soap="` + soapNamespace + `"><soap:Body><a t="soap:b" xsi:type="c:d" xmlns:xsi="i" xmlns:c="j">soap:x</a></soap:Body></soap:Envelope>`,
 	}
 	for _, file := range files {

@@ -104,7 +104,7 @@ type repeating struct{ client *retryablehttp.Client }
 
 // RoundTrip implements http.RoundTripper.
 func (r repeating) RoundTrip(request *http.Request) (*http.Response, error) {
-	if request.GetBody == nil {
+	if request.GetBody == nil || request.Body == nil {
 		return (&retryablehttp.RoundTripper{Client: r.client}).RoundTrip(request)
 	}
 	_ = request.Body.Close()
