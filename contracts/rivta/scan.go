@@ -9,7 +9,7 @@ import (
 )
 
 // scanner cuts a text into the raw tokens of XML. It takes what encoding/xml's Decoder takes and refuses the rest in the same line, as
-// a test makes sure, in a tenth of the time: names and texts are pieces of the text itself, which lives as long as any of them does. What
+// a test makes sure, in a fifth of the time: names and texts are pieces of the text itself, which lives as long as any of them does. What
 // hardly any message has, it leaves to encoding/xml.
 type scanner struct {
 	text  string
