@@ -205,25 +205,36 @@ func unmovedStates(read []row) (map[key]plan.State, error) {
 	return statesOf(read)
 }
 
-func lockedRows(ctx context.Context, tx pgx.Tx, keys []key) ([]row, error) {
+func lockedRows(ctx context.Context, tx pgx.Tx, keys []key) (read []row, err error) {
+	var batch pgx.Batch
+	queueLocks(&batch, keys, &read)
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return nil, fmt.Errorf("lock channel rows: %w", err)
+	}
+	return read, nil
+}
+
+func queueLocks(batch *pgx.Batch, keys []key, read *[]row) {
 	persons, channels := split(keys)
-	_, err := tx.Exec(ctx, `
+	batch.Queue(`
 		insert into sync.channel (person_id, channel, changed_at)
 		select p, c, now() from unnest($1::bigint[], $2::text[]) as k (p, c)
 		on conflict (person_id, channel) do nothing`, persons, channels)
-	if err != nil {
-		return nil, fmt.Errorf("make channel rows: %w", err)
-	}
-	return rowsThere(ctx, tx, keys, "for update")
+	batch.Queue(rowsSQL+" for update", persons, channels).Query(func(rows pgx.Rows) (err error) {
+		*read, err = readRows(rows)
+		return err
+	})
 }
+
+const rowsSQL = `
+	select ` + columns + ` from sync.channel
+	where (person_id, channel) in (select p, c from unnest($1::bigint[], $2::text[]) as k (p, c))
+	order by person_id, channel`
 
 // rowsThere returns the rows that there are.
 func rowsThere(ctx context.Context, tx pgx.Tx, keys []key, locking string) ([]row, error) {
 	persons, channels := split(keys)
-	rows, err := tx.Query(ctx, `
-		select `+columns+` from sync.channel
-		where (person_id, channel) in (select p, c from unnest($1::bigint[], $2::text[]) as k (p, c))
-		order by person_id, channel `+locking, persons, channels)
+	rows, err := tx.Query(ctx, rowsSQL+" "+locking, persons, channels)
 	if err != nil {
 		return nil, fmt.Errorf("lock channel rows: %w", err)
 	}
@@ -256,8 +267,20 @@ func statesOf(read []row) (_ map[key]plan.State, err error) {
 	return out, nil
 }
 
-// save writes rows that are locked, all by one statement.
+// save writes rows that are locked.
 func save(ctx context.Context, tx pgx.Tx, changed map[key]plan.State) error {
+	var batch pgx.Batch
+	if err := queueSave(&batch, changed); err != nil {
+		return err
+	}
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("store channel rows: %w", err)
+	}
+	return nil
+}
+
+// queueSave is save, all by one statement.
+func queueSave(batch *pgx.Batch, changed map[key]plan.State) error {
 	if len(changed) == 0 {
 		return nil
 	}
@@ -265,7 +288,7 @@ func save(ctx context.Context, tx pgx.Tx, changed map[key]plan.State) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `
+	batch.Queue(`
 		update sync.channel x set share_revision = n.share_revision, share_event = n.share_event, share_source = n.share_source,
 			share_value = n.share_value, share_notify = n.share_notify, share_decided_at = n.share_decided_at,
 			withdrawal_revision = n.withdrawal_revision, withdrawal_event = n.withdrawal_event, withdrawal_source = n.withdrawal_source,
@@ -273,14 +296,11 @@ func save(ctx context.Context, tx pgx.Tx, changed map[key]plan.State) error {
 			registered_source = n.registered_source, settled = n.settled, blocked = n.blocked, parked = n.parked,
 			share_under = n.share_under, withdrawal_under = n.withdrawal_under, changed_at = now()
 		from `+given+` where x.person_id = n.person_id and x.channel = n.channel`, rows...)
-	if err != nil {
-		return fmt.Errorf("store channel rows: %w", err)
-	}
 	return nil
 }
 
-// insertRows makes rows that nobody else can make.
-func insertRows(ctx context.Context, tx pgx.Tx, fresh map[key]plan.State) error {
+// queueInserts makes rows that nobody else can make.
+func queueInserts(batch *pgx.Batch, fresh map[key]plan.State) error {
 	if len(fresh) == 0 {
 		return nil
 	}
@@ -288,7 +308,7 @@ func insertRows(ctx context.Context, tx pgx.Tx, fresh map[key]plan.State) error 
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `
+	batch.Queue(`
 		insert into sync.channel (person_id, channel, share_revision, share_event, share_source, share_value, share_notify, share_decided_at,
 			withdrawal_revision, withdrawal_event, withdrawal_source, scoped, waiting, registered_revision, registered_source, settled, blocked, parked,
 			share_under, withdrawal_under, changed_at)
@@ -296,9 +316,6 @@ func insertRows(ctx context.Context, tx pgx.Tx, fresh map[key]plan.State) error 
 			withdrawal_revision, withdrawal_event, withdrawal_source, scoped::jsonb, waiting::jsonb, registered_revision, registered_source, settled,
 			blocked, parked, share_under, withdrawal_under, now()
 		from `+given, rows...)
-	if err != nil {
-		return fmt.Errorf("make channel rows: %w", err)
-	}
 	return nil
 }
 

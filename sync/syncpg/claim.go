@@ -16,19 +16,10 @@ import (
 // Claim implements push.Store. A lease that ran out is taken over, and marks the person unsure: whoever held it may have a
 // write under way. Shares are claimed only while every partition is read up to its gate.
 func (s *Store) Claim(ctx context.Context, limit int, urgent, shares bool) ([]push.Claim, error) {
-	var claims []leased
-	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) (err error) {
-		if claims, err = s.lease(ctx, tx, limit, urgent); err != nil || len(claims) == 0 {
-			return err
-		}
-		if err := addLinked(ctx, tx, claims); err != nil {
-			return err
-		}
-		if shares, err = gateOpen(ctx, tx, shares); err != nil {
-			return err
-		}
-		return addTargets(ctx, tx, claims, shares)
-	})
+	claims, err := s.lease(ctx, limit, urgent)
+	if err == nil && len(claims) > 0 { // if this fails the leases run out
+		err = s.describe(ctx, claims, shares)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("claim persons: %w", err)
 	}
@@ -62,11 +53,6 @@ func (s *Store) Hasten(ctx context.Context) error {
 // gateSQL tells whether every partition is read as far as it reached when it was last assigned.
 const gateSQL = `not exists (select from sync.partition where next_offset < gate_offset)`
 
-func gateOpen(ctx context.Context, tx pgx.Tx, wanted bool) (open bool, err error) {
-	err = tx.QueryRow(ctx, `select $1 and `+gateSQL, wanted).Scan(&open)
-	return open, err
-}
-
 // A claimed row's due_at is the end of its lease: until then nobody sees it as due. Nothing is ever due more than 20 minutes ahead,
 // unless the database's clock was set back. Whoever was tried least comes first: those who fail again and again must not stand before a fresh No.
 // Then come the shares of e-services that send few.
@@ -82,9 +68,9 @@ const leaseSQL = `
 		exists (select from sync.ask a where a.person_id = p.person_id and a.first),
 		exists (select from sync.person l where l.primary_id = p.person_id), d.xmin`
 
-func (s *Store) lease(ctx context.Context, tx pgx.Tx, limit int, urgent bool) ([]leased, error) {
+func (s *Store) lease(ctx context.Context, limit int, urgent bool) ([]leased, error) {
 	asked := time.Now() // before the database's now(): our lease ends no later than the database's
-	rows, err := tx.Query(ctx, leaseSQL, urgent, limit, s.Lease)
+	rows, err := s.Pool.Query(ctx, leaseSQL, urgent, limit, s.Lease)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +89,28 @@ func ago(seconds float64) time.Time {
 	return time.Now().Add(-time.Duration(seconds * float64(time.Second)))
 }
 
-// addLinked gives each claim the records of the person's other numbers.
-func addLinked(ctx context.Context, tx pgx.Tx, claims []leased) error {
+// describe says what is to be done under the leases. What was decided since they were taken is seen here, or by Finish.
+func (s *Store) describe(ctx context.Context, claims []leased, shares bool) error {
+	ids := make([]int64, len(claims))
+	for i, c := range claims {
+		ids[i] = c.ID
+	}
+	var batch pgx.Batch
+	queueLinked(&batch, claims)
+	batch.Queue(`select $1 and `+gateSQL, shares).QueryRow(func(row pgx.Row) error { return row.Scan(&shares) })
+	var read []versionedRow
+	batch.Queue(`select `+columns+`, xmin from sync.channel where person_id = any ($1)`, ids).Query(func(rows pgx.Rows) (err error) {
+		read, err = pgx.CollectRows(rows, pgx.RowToStructByPos[versionedRow])
+		return err
+	})
+	if err := s.Pool.SendBatch(ctx, &batch).Close(); err != nil {
+		return err
+	}
+	return addTargets(claims, read, shares)
+}
+
+// queueLinked gives each claim the records of the person's other numbers.
+func queueLinked(batch *pgx.Batch, claims []leased) {
 	at := map[int64]int{}
 	var ids []int64
 	for i, c := range claims {
@@ -113,44 +119,30 @@ func addLinked(ctx context.Context, tx pgx.Tx, claims []leased) error {
 		}
 	}
 	if len(ids) == 0 {
-		return nil
+		return
 	}
-	rows, err := tx.Query(ctx, `
+	batch.Queue(`
 		select primary_id, person_id, root, extension, unsure, written_version, coalesce(extract(epoch from now() - written_at), 0)::float8
-		from sync.person where primary_id = any ($1) order by person_id`, ids)
-	if err != nil {
+		from sync.person where primary_id = any ($1) order by person_id`, ids).Query(func(rows pgx.Rows) error {
+		var primary int64
+		var l push.Linked
+		var root, extension string
+		var age float64
+		_, err := pgx.ForEachRow(rows, []any{&primary, &l.ID, &root, &extension, &l.Unsure, &l.Written.Version, &age}, func() error {
+			c := &claims[at[primary]]
+			l.Person, l.Written.At = contact.KnownPersonID(root, extension), ago(age)
+			l.Unsure = l.Unsure || c.takenOver
+			c.Linked = append(c.Linked, l)
+			return nil
+		})
 		return err
-	}
-	var primary int64
-	var l push.Linked
-	var root, extension string
-	var age float64
-	_, err = pgx.ForEachRow(rows, []any{&primary, &l.ID, &root, &extension, &l.Unsure, &l.Written.Version, &age}, func() error {
-		c := &claims[at[primary]]
-		l.Person, l.Written.At = contact.KnownPersonID(root, extension), ago(age)
-		l.Unsure = l.Unsure || c.takenOver
-		c.Linked = append(c.Linked, l)
-		return nil
 	})
-	return err
 }
 
 // addTargets gives each claim what is due, shares only where they are allowed: a person may be claimed for a withdrawal while
 // the other channel's share must wait. A channel that is settled is left alone: if somebody else changed it since, that is for
 // the reconciliation to judge. But where a write of unknown end may still land, a settled withdrawal is looked after again.
-func addTargets(ctx context.Context, tx pgx.Tx, claims []leased, shares bool) error {
-	ids := make([]int64, len(claims))
-	for i, c := range claims {
-		ids[i] = c.ID
-	}
-	rows, err := tx.Query(ctx, `select `+columns+`, xmin from sync.channel where person_id = any ($1)`, ids)
-	if err != nil {
-		return err
-	}
-	read, err := pgx.CollectRows(rows, pgx.RowToStructByPos[versionedRow])
-	if err != nil {
-		return fmt.Errorf("read channel rows: %w", err)
-	}
+func addTargets(claims []leased, read []versionedRow, shares bool) error {
 	known := make(map[key]seenRow, len(read))
 	for _, r := range read {
 		state, err := r.state()

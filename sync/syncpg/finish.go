@@ -123,19 +123,23 @@ func (f *finish) run(ctx context.Context) error {
 	for _, one := range f.all {
 		one.settle()
 	}
-	if err := save(ctx, f.tx, f.changed); err != nil {
-		return err
-	}
 	var batch pgx.Batch
-	f.queue(&batch)
-	if err := f.record(ctx, &batch); err != nil {
+	if err := queueSave(&batch, f.changed); err != nil {
 		return err
 	}
-	return f.askWho(ctx)
+	f.queue(&batch)
+	f.askWho(&batch)
+	var d drawn
+	d.queue(&batch, len(f.outcomes))
+	if err := f.tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("record results: %w", err)
+	}
+	return f.record(ctx, d)
 }
 
-// record tells of what was settled, beside what is in the batch.
-func (f *finish) record(ctx context.Context, batch *pgx.Batch) error {
+// record tells of what was settled.
+func (f *finish) record(ctx context.Context, d drawn) error {
+	batch := &pgx.Batch{}
 	f.persons(batch)
 	f.toProve(batch)
 	var entries []entry
@@ -143,10 +147,7 @@ func (f *finish) record(ctx context.Context, batch *pgx.Batch) error {
 		entries = append(entries, one.audited()...)
 	}
 	f.queueEntries(batch, entries...)
-	if err := f.tx.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("record results: %w", err)
-	}
-	return f.publish(ctx, f.tx, f.outcomes, nil)
+	return f.publishDrawn(ctx, f.tx, batch, d, f.outcomes, nil)
 }
 
 // settle brings the states to what the register showed.
@@ -233,7 +234,7 @@ func (f *finish) queue(batch *pgx.Batch) {
 }
 
 // askWho has the register asked about persons under whose number it takes no share: they may have another one now.
-func (f *finish) askWho(ctx context.Context) error {
+func (f *finish) askWho(batch *pgx.Batch) {
 	var ids []int64
 	for _, one := range f.all {
 		if slices.ContainsFunc(one.result.Parked, func(p push.Parked) bool {
@@ -243,7 +244,7 @@ func (f *finish) askWho(ctx context.Context) error {
 		}
 	}
 	slices.Sort(ids)
-	return ask(ctx, f.tx, ids, make([]bool, len(ids)))
+	queueAsks(batch, ids, make([]bool, len(ids)))
 }
 
 // next tells when the person is due again: at once for a decision that came meanwhile, after the attempt's own wish for one

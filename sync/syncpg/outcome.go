@@ -56,24 +56,58 @@ func (s *Store) publish(ctx context.Context, tx pgx.Tx, outcomes []said, others 
 	if len(outcomes)+len(others) == 0 {
 		return nil
 	}
-	rows, err := tx.Query(ctx, `select nextval('sync.outbox_id'), now() from generate_series(1, $1)`, len(outcomes)+len(others))
-	if err != nil {
+	var d drawn
+	var batch pgx.Batch
+	d.queue(&batch, len(outcomes)+len(others))
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("draw sequences: %w", err)
 	}
-	var now time.Time
-	ids, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (id int64, err error) { return id, r.Scan(&id, &now) })
-	if err != nil {
-		return fmt.Errorf("draw sequences: %w", err)
-	}
-	messages := make([]message, 0, len(ids))
+	return s.publishDrawn(ctx, tx, &pgx.Batch{}, d, outcomes, others)
+}
+
+// drawn are sequences, and the transaction's time, by PostgreSQL's clock.
+type drawn struct {
+	ids []int64
+	now time.Time
+}
+
+func (d *drawn) queue(batch *pgx.Batch, n int) {
+	batch.Queue(`select nextval('sync.outbox_id'), now() from generate_series(1, $1)`, n).Query(func(rows pgx.Rows) error {
+		var id int64
+		_, err := pgx.ForEachRow(rows, []any{&id, &d.now}, func() error {
+			d.ids = append(d.ids, id)
+			return nil
+		})
+		return err
+	})
+}
+
+// publishDrawn is publish with the sequences given. It sends what is in the batch, too.
+func (s *Store) publishDrawn(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, d drawn, outcomes []said, others []message) error {
+	messages := make([]message, 0, len(d.ids))
 	for i, o := range outcomes {
-		messages = append(messages, s.outcome(o, ids[i], now))
+		messages = append(messages, s.outcome(o, d.ids[i], d.now))
 	}
 	for i, m := range others {
-		m.id = ids[len(outcomes)+i]
+		m.id = d.ids[len(outcomes)+i]
 		messages = append(messages, m)
 	}
-	return insert(ctx, tx, messages, now)
+	if len(messages) < copied {
+		for _, m := range messages {
+			batch.Queue(`insert into sync.outbox (id, topic, key, headers, value, created_at) values ($1, $2, $3, $4, $5, $6)`,
+				m.id, m.topic, m.key, flat(m.headers), m.value, d.now)
+		}
+		messages = nil
+	}
+	if batch.Len() > 0 {
+		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+			return fmt.Errorf("put into outbox: %w", err)
+		}
+	}
+	if len(messages) == 0 {
+		return nil
+	}
+	return copyAll(ctx, tx, messages, d.now)
 }
 
 func (s *Store) outcome(o said, sequence int64, now time.Time) message {
@@ -93,22 +127,6 @@ func (s *Store) outcome(o said, sequence int64, now time.Time) message {
 
 // copied is from how many messages on they are copied: that takes more round trips, and less for each.
 const copied = 16
-
-func insert(ctx context.Context, tx pgx.Tx, messages []message, now time.Time) error {
-	var batch pgx.Batch
-	if len(messages) < copied {
-		for _, m := range messages {
-			batch.Queue(`insert into sync.outbox (id, topic, key, headers, value, created_at) values ($1, $2, $3, $4, $5, $6)`,
-				m.id, m.topic, m.key, flat(m.headers), m.value, now)
-		}
-	} else if err := copyAll(ctx, tx, messages, now); err != nil {
-		return err
-	}
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return fmt.Errorf("put into outbox: %w", err)
-	}
-	return nil
-}
 
 func copyAll(ctx context.Context, tx pgx.Tx, messages []message, now time.Time) error {
 	_, err := tx.CopyFrom(ctx, pgx.Identifier{"sync", "outbox"}, []string{"id", "topic", "key", "headers", "value", "created_at"},

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"contactsync/consent/contact"
 	"contactsync/sync/plan"
@@ -82,19 +83,21 @@ func (s *Store) finishPlain(ctx context.Context, ended []push.Ended) error {
 		for _, one := range f.all {
 			one.settle()
 		}
-		if err := f.saveSettled(ctx, versions); err != nil {
-			return err
+		var batch pgx.Batch
+		var d drawn
+		f.saveSettled(&batch, versions)
+		f.leave(&batch)
+		d.queue(&batch, len(f.outcomes)) // under the rows' locks
+		if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+			return fmt.Errorf("store what is settled: %w", err)
 		}
-		if err := f.leave(ctx); err != nil {
-			return err
-		}
-		return f.record(ctx, &pgx.Batch{})
+		return f.record(ctx, d)
 	})
 }
 
 // saveSettled writes what State.Settle changes where the want is what it was. The rows are locked in the order of their keys, as the one
 // plan for this finds them one by one (pgschema.ParseConfig).
-func (f *finish) saveSettled(ctx context.Context, seen map[key]uint32) error {
+func (f *finish) saveSettled(batch *pgx.Batch, seen map[key]uint32) {
 	keys := sortedKeys(f.changed)
 	persons, channels := split(keys)
 	versions, revisions := make([]uint32, len(keys)), make([]int64, len(keys))
@@ -103,35 +106,31 @@ func (f *finish) saveSettled(ctx context.Context, seen map[key]uint32) error {
 		state := f.changed[k]
 		versions[i], revisions[i], sources[i], settled[i] = seen[k], state.Registered.Revision, state.Registered.Source, string(state.Settled)
 	}
-	done, err := f.tx.Exec(ctx, `
+	batch.Queue(`
 		update sync.channel c set settled = m, registered_revision = r, registered_source = s, parked = '', changed_at = now()
 		from unnest($1::bigint[], $2::text[], $3::xid[], $4::bigint[], $5::text[], $6::text[]) as n (p, h, x, r, s, m)
-		where c.person_id = p and c.channel = h and c.xmin = x`, persons, channels, versions, revisions, sources, settled)
-	if err != nil {
-		return fmt.Errorf("store what is settled: %w", err)
-	}
-	if done.RowsAffected() != int64(len(keys)) {
-		return errChanged
-	}
-	return nil
+		where c.person_id = p and c.channel = h and c.xmin = x`, persons, channels, versions, revisions, sources, settled).Exec(func(done pgconn.CommandTag) error {
+		if done.RowsAffected() != int64(len(keys)) {
+			return errChanged
+		}
+		return nil
+	})
 }
 
 // leave takes the persons out of the queue, if the lease is still ours and nothing was decided since.
-func (f *finish) leave(ctx context.Context) error {
+func (f *finish) leave(batch *pgx.Batch) {
 	ids, tokens, places := make([]int64, len(f.all)), make([]int64, len(f.all)), make([]uint32, len(f.all))
 	for i, one := range f.all {
 		ids[i], tokens[i], places[i] = one.claim.ID, one.claim.Token, one.claim.Seen.(seen).place
 	}
-	rows, err := f.tx.Query(ctx, `
+	batch.Queue(`
 		delete from sync.due d using unnest($1::bigint[], $2::bigint[], $3::xid[]) as n (p, t, x)
-		where d.person_id = p and d.lease = t and d.xmin = x returning now()`, ids, tokens, places)
-	if err != nil {
-		return fmt.Errorf("leave the queue: %w", err)
-	}
-	left := 0
-	_, err = pgx.ForEachRow(rows, []any{&f.at}, func() error { left++; return nil })
-	if err == nil && left != len(f.all) {
-		err = errChanged
-	}
-	return err
+		where d.person_id = p and d.lease = t and d.xmin = x returning now()`, ids, tokens, places).Query(func(rows pgx.Rows) error {
+		left := 0
+		_, err := pgx.ForEachRow(rows, []any{&f.at}, func() error { left++; return nil })
+		if err == nil && left != len(f.all) {
+			err = errChanged
+		}
+		return err
+	})
 }

@@ -49,9 +49,19 @@ func (q queue) add(person int64, kept contact.PersonID, state plan.State) {
 // held is how long a person is left alone whose shares wait for an answer. The answer makes the person due at once.
 const held = `interval '10 seconds'`
 
-// put queues persons. One that waits for its next attempt is tried at once: the decision is new. One that somebody works on stays
-// theirs; Finish sees the new decision.
+// put is queue at once.
 func (q queue) put(ctx context.Context, tx pgx.Tx) error {
+	var batch pgx.Batch
+	q.queue(&batch)
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("queue persons: %w", err)
+	}
+	return nil
+}
+
+// queue queues persons. One that waits for its next attempt is tried at once: the decision is new. One that somebody works on stays
+// theirs; Finish sees the new decision.
+func (q queue) queue(batch *pgx.Batch) {
 	var asks, due []int64
 	var first, urgent, free []bool
 	var crowds []int16
@@ -65,33 +75,28 @@ func (q queue) put(ctx context.Context, tx pgx.Tx) error {
 			crowds = append(crowds, p.crowd)
 		}
 	}
-	_, err := tx.Exec(ctx, `
-		insert into sync.due (person_id, urgent, due_at, since, crowd)
-		select p, u, case when f then now() else now() + `+held+` end, now(), c
-		from unnest($1::bigint[], $2::boolean[], $3::boolean[], $4::smallint[]) with ordinality as d (p, u, f, c, n) order by n
-		on conflict (person_id) do update set
-			urgent = due.urgent or excluded.urgent, crowd = least(due.crowd, excluded.crowd),
-			due_at = case when due.lease is not null then due.due_at
-				when excluded.due_at > now() then least(due.due_at, excluded.due_at) else now() end,
-			attempts = case when due.lease is null then 0 else due.attempts end`, due, urgent, free, crowds)
-	if err != nil {
-		return fmt.Errorf("queue persons: %w", err)
+	if len(due) > 0 {
+		batch.Queue(`
+			insert into sync.due (person_id, urgent, due_at, since, crowd)
+			select p, u, case when f then now() else now() + `+held+` end, now(), c
+			from unnest($1::bigint[], $2::boolean[], $3::boolean[], $4::smallint[]) with ordinality as d (p, u, f, c, n) order by n
+			on conflict (person_id) do update set
+				urgent = due.urgent or excluded.urgent, crowd = least(due.crowd, excluded.crowd),
+				due_at = case when due.lease is not null then due.due_at
+					when excluded.due_at > now() then least(due.due_at, excluded.due_at) else now() end,
+				attempts = case when due.lease is null then 0 else due.attempts end`, due, urgent, free, crowds)
 	}
-	return ask(ctx, tx, asks, first)
+	queueAsks(batch, asks, first)
 }
 
-// ask queues persons to ask about. A question that is under way is asked again: its answer may be older than the reason.
-func ask(ctx context.Context, tx pgx.Tx, persons []int64, first []bool) error {
+// queueAsks queues persons to ask about. A question that is under way is asked again: its answer may be older than the reason.
+func queueAsks(batch *pgx.Batch, persons []int64, first []bool) {
 	if len(persons) == 0 {
-		return nil
+		return
 	}
-	_, err := tx.Exec(ctx, `
+	batch.Queue(`
 		insert into sync.ask (person_id, first, due_at, turn)
 		select p, f, now(), nextval('sync.lease') from unnest($1::bigint[], $2::boolean[]) with ordinality as d (p, f, n) order by n
 		on conflict (person_id) do update set first = ask.first or excluded.first, due_at = excluded.due_at, turn = excluded.turn`,
 		persons, first)
-	if err != nil {
-		return fmt.Errorf("queue questions: %w", err)
-	}
-	return nil
 }

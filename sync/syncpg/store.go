@@ -108,14 +108,12 @@ func (s *Store) Lost(ctx context.Context, l stream.Loss) error {
 	return nil
 }
 
-// advance moves partitions on and returns where they stood: records before that are durable, and told of. It never moves back.
+// queueAdvance moves partitions on and tells where they stood: records before that are durable, and told of. It never moves back.
 // The rows stay locked until the end of the transaction, so that a worker that has lost a partition waits, and then sees that
 // its records were taken.
-func advance(ctx context.Context, tx pgx.Tx, batches []intake.Batch) ([]int64, error) {
-	from := make([]int64, len(batches))
-	var moves pgx.Batch
+func queueAdvance(batch *pgx.Batch, batches []intake.Batch, from []int64) {
 	for i, b := range batches {
-		moves.Queue(`
+		batch.Queue(`
 			with before as (select next_offset from sync.partition where topic = $1 and number = $2 for update)
 			update sync.partition p set next_offset = greatest(p.next_offset, $3) from before
 			where p.topic = $1 and p.number = $2 returning before.next_offset`, b.Topic, b.Partition, b.Next).QueryRow(func(row pgx.Row) error {
@@ -126,5 +124,4 @@ func advance(ctx context.Context, tx pgx.Tx, batches []intake.Batch) ([]int64, e
 			return err
 		})
 	}
-	return from, tx.SendBatch(ctx, &moves).Close()
 }

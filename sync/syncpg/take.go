@@ -24,33 +24,25 @@ func (s *Store) Take(ctx context.Context, batches ...intake.Batch) error {
 	slices.SortStableFunc(batches, func(a, b intake.Batch) int { // as every worker locks the partitions
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
-	var entries int
+	var entries []received
+	for i, b := range batches {
+		for _, e := range b.Entries {
+			entries = append(entries, received{e, i})
+		}
+	}
 	err := s.unmoved(ctx, func(tx pgx.Tx) error {
-		from, err := advance(ctx, tx, batches)
-		if err != nil {
-			return err
-		}
-		t := &taking{Store: s, tx: tx}
-		for i, b := range batches {
-			for _, e := range b.Entries {
-				t.entries = append(t.entries, received{Entry: e, topic: b.Topic, partition: b.Partition, again: e.Offset < from[i]})
-			}
-		}
-		entries = len(t.entries)
-		return t.run(ctx)
+		return (&taking{Store: s, tx: tx, batches: batches, from: make([]int64, len(batches)), entries: entries}).run(ctx)
 	})
 	if err != nil {
-		return fmt.Errorf("take %d decisions: %w", entries, err)
+		return fmt.Errorf("take %d decisions: %w", len(entries), err)
 	}
 	return nil
 }
 
-// received is a record and where it came from.
+// received is a record and in which of the batches it came.
 type received struct {
 	intake.Entry
-	topic     string
-	partition int
-	again     bool // it was taken before
+	batch int
 }
 
 // unmoved runs a transaction, and runs it again if a person's rows have moved to another number meanwhile. One that found them
@@ -74,6 +66,8 @@ type numbered struct {
 type taking struct {
 	*Store
 	tx       pgx.Tx
+	batches  []intake.Batch
+	from     []int64 // by batch: records below this offset were taken before
 	entries  []received
 	persons  map[contact.PersonID]numbered
 	made     map[int64]bool // persons who are new
@@ -86,15 +80,15 @@ type taking struct {
 }
 
 func (t *taking) run(ctx context.Context) error {
-	if err := t.number(ctx); err != nil {
+	if err := t.begin(ctx); err != nil {
 		return err
 	}
-	if err := t.lock(ctx); err != nil {
+	refused, err := t.lock(ctx)
+	if err != nil {
 		return err
 	}
-	if err := t.refuse(ctx); err != nil {
-		return err
-	}
+	var batch pgx.Batch
+	t.refuse(&batch, refused)
 	t.changed = map[key]plan.State{}
 	for i, e := range t.entries {
 		if t.seen[i] {
@@ -104,17 +98,22 @@ func (t *taking) run(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := t.save(ctx); err != nil {
+	if err := t.save(&batch); err != nil {
 		return err
 	}
-	if err := t.due(ctx); err != nil {
-		return err
+	t.due(&batch)
+	var d drawn
+	if n := len(t.outcomes) + len(t.others); n > 0 {
+		d.queue(&batch, n)
 	}
-	return t.publish(ctx, t.tx, t.outcomes, t.others)
+	if err := t.tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("store what was decided: %w", err)
+	}
+	return t.publishDrawn(ctx, t.tx, &pgx.Batch{}, d, t.outcomes, t.others)
 }
 
-// number finds or makes the persons.
-func (t *taking) number(ctx context.Context) error {
+// begin moves the partitions on, and finds or makes the persons.
+func (t *taking) begin(ctx context.Context) error {
 	t.persons, t.made = map[contact.PersonID]numbered{}, map[int64]bool{}
 	unknown := map[contact.PersonID]bool{}
 	for _, e := range t.entries {
@@ -122,35 +121,38 @@ func (t *taking) number(ctx context.Context) error {
 			unknown[p] = true
 		}
 	}
-	if err := t.find(ctx, unknown); err != nil || len(unknown) == 0 {
+	var batch pgx.Batch
+	queueAdvance(&batch, t.batches, t.from)
+	t.queueFind(&batch, unknown)
+	if err := t.tx.SendBatch(ctx, &batch).Close(); err != nil || len(unknown) == 0 {
 		return err
 	}
 	if err := t.create(ctx, unknown); err != nil || len(unknown) == 0 {
 		return err
 	}
-	return t.find(ctx, unknown) // another worker has made them meanwhile
+	batch = pgx.Batch{} // another worker has made them meanwhile
+	t.queueFind(&batch, unknown)
+	return t.tx.SendBatch(ctx, &batch).Close()
 }
 
-// find numbers those who are there, and leaves the others.
-func (t *taking) find(ctx context.Context, unknown map[contact.PersonID]bool) error {
+// queueFind numbers those who are there, and leaves the others.
+func (t *taking) queueFind(batch *pgx.Batch, unknown map[contact.PersonID]bool) {
 	roots, extensions := identities(unknown)
-	rows, err := t.tx.Query(ctx, `
+	batch.Queue(`
 		select k.person_id, k.root, k.extension, p.root, p.extension
 		from unnest($1::text[], $2::text[]) as d (r, e) join sync.person p on p.root = r and p.extension = e
 			join sync.person k on k.person_id = coalesce(p.primary_id, p.person_id)`,
-		roots, extensions)
-	if err != nil {
-		return fmt.Errorf("number persons: %w", err)
-	}
-	var id int64
-	var keptRoot, kept, root, extension string
-	_, err = pgx.ForEachRow(rows, []any{&id, &keptRoot, &kept, &root, &extension}, func() error {
-		p := contact.KnownPersonID(root, extension)
-		t.persons[p] = numbered{id, contact.KnownPersonID(keptRoot, kept)}
-		delete(unknown, p)
-		return nil
+		roots, extensions).Query(func(rows pgx.Rows) error {
+		var id int64
+		var keptRoot, kept, root, extension string
+		_, err := pgx.ForEachRow(rows, []any{&id, &keptRoot, &kept, &root, &extension}, func() error {
+			p := contact.KnownPersonID(root, extension)
+			t.persons[p] = numbered{id, contact.KnownPersonID(keptRoot, kept)}
+			delete(unknown, p)
+			return nil
+		})
+		return err
 	})
-	return err
 }
 
 // create numbers those who are not there, and leaves whom another worker makes.
@@ -186,8 +188,9 @@ func identities(persons map[contact.PersonID]bool) (roots, extensions []string) 
 }
 
 // lock takes the rows of every decision whose person and channel are known, refused ones too: their outcomes get a sequence. Of persons
-// whom this transaction has made nobody else knows: their rows are made in the end, as they are then.
-func (t *taking) lock(ctx context.Context) (err error) {
+// whom this transaction has made nobody else knows: their rows are made in the end, as they are then. Under the locks it looks which decisions
+// were refused before.
+func (t *taking) lock(ctx context.Context) (refused map[string]bool, err error) {
 	wanted := map[key]plan.State{}
 	t.fresh = map[key]plan.State{}
 	for _, e := range t.entries {
@@ -199,14 +202,21 @@ func (t *taking) lock(ctx context.Context) (err error) {
 			wanted[k] = plan.State{}
 		}
 	}
-	t.states = map[key]plan.State{}
+	var batch pgx.Batch
+	var read []row
 	if len(wanted) > 0 {
-		t.states, err = lockRows(ctx, t.tx, sortedKeys(wanted))
+		queueLocks(&batch, sortedKeys(wanted), &read)
 	}
-	return err
+	refused = map[string]bool{}
+	t.queueRefusedBefore(&batch, refused)
+	if err := t.tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return nil, fmt.Errorf("lock channel rows: %w", err)
+	}
+	t.states, err = unmovedStates(read)
+	return refused, err
 }
 
-func (t *taking) save(ctx context.Context) error {
+func (t *taking) save(batch *pgx.Batch) error {
 	there := map[key]plan.State{}
 	for k, state := range t.changed {
 		if _, fresh := t.fresh[k]; fresh {
@@ -215,10 +225,10 @@ func (t *taking) save(ctx context.Context) error {
 			there[k] = state
 		}
 	}
-	if err := insertRows(ctx, t.tx, t.fresh); err != nil {
+	if err := queueInserts(batch, t.fresh); err != nil {
 		return err
 	}
-	return save(ctx, t.tx, there)
+	return queueSave(batch, there)
 }
 
 func (t *taking) key(e received) (key, bool) {
@@ -228,12 +238,8 @@ func (t *taking) key(e received) (key, bool) {
 }
 
 // refuse marks entries that were refused before, and records those that are refused now.
-func (t *taking) refuse(ctx context.Context) error {
+func (t *taking) refuse(batch *pgx.Batch, before map[string]bool) {
 	t.seen = make([]bool, len(t.entries))
-	before, err := t.refusedBefore(ctx)
-	if err != nil {
-		return err
-	}
 	now := map[string]received{}
 	for i, e := range t.entries {
 		m := refusalMark(e.Entry)
@@ -246,7 +252,7 @@ func (t *taking) refuse(ctx context.Context) error {
 			now[m] = e
 		}
 	}
-	return t.recordRefusals(ctx, now)
+	t.recordRefusals(batch, now)
 }
 
 // refusalMark is a digest of what tells a refused decision from others. An e-service that uses an id twice harms nobody else.
@@ -255,24 +261,21 @@ func refusalMark(e intake.Entry) string {
 	return markOfRefusal(d.EventID, d.Source, e.Person.Root(), e.Person.RevealExtension(), d.Channel, d.Revision)
 }
 
-func (t *taking) refusedBefore(ctx context.Context) (map[string]bool, error) {
+func (t *taking) queueRefusedBefore(batch *pgx.Batch, before map[string]bool) {
 	marks := make([]string, 0, len(t.entries))
 	for _, e := range t.entries {
 		if e.Unreadable == "" && (e.Decision.Share || e.Refused != "") {
 			marks = append(marks, refusalMark(e.Entry))
 		}
 	}
-	rows, err := t.tx.Query(ctx, `select mark from sync.refused where mark = any ($1)`, marks)
-	if err != nil {
-		return nil, fmt.Errorf("look for refused decisions: %w", err)
-	}
-	before := map[string]bool{}
-	var mark string
-	_, err = pgx.ForEachRow(rows, []any{&mark}, func() error {
-		before[mark] = true
-		return nil
+	batch.Queue(`select mark from sync.refused where mark = any ($1)`, marks).Query(func(rows pgx.Rows) error {
+		var mark string
+		_, err := pgx.ForEachRow(rows, []any{&mark}, func() error {
+			before[mark] = true
+			return nil
+		})
+		return err
 	})
-	return before, err
 }
 
 const refusedSQL = `
@@ -280,8 +283,7 @@ const refusedSQL = `
 	values ($1, $2, $3, $4, $5, $6, $7, now()) on conflict (mark) do nothing`
 
 // recordRefusals inserts in the order of the marks, as every worker does.
-func (t *taking) recordRefusals(ctx context.Context, refused map[string]received) error {
-	var batch pgx.Batch
+func (t *taking) recordRefusals(batch *pgx.Batch, refused map[string]received) {
 	for _, mark := range slices.Sorted(maps.Keys(refused)) {
 		d := refused[mark].Decision
 		var person *int64
@@ -290,18 +292,16 @@ func (t *taking) recordRefusals(ctx context.Context, refused map[string]received
 		}
 		batch.Queue(refusedSQL, mark, d.EventID, d.Source, person, string(d.Channel), d.Revision, string(refused[mark].Refused))
 	}
-	if err := t.tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return fmt.Errorf("record refusals: %w", err)
-	}
-	return nil
 }
 
 // take applies one entry to the state and collects what follows.
 func (t *taking) take(e received) error {
+	again := e.Offset < t.from[e.batch]
 	switch {
-	case e.again && (e.Unreadable != "" || e.Refused != ""):
+	case again && (e.Unreadable != "" || e.Refused != ""):
 	case e.Unreadable != "":
-		m, err := unreadable(event.UnreadableRecord{Topic: e.topic, Partition: e.partition, Offset: e.Offset, Reason: e.Unreadable})
+		b := t.batches[e.batch]
+		m, err := unreadable(event.UnreadableRecord{Topic: b.Topic, Partition: b.Partition, Offset: e.Offset, Reason: e.Unreadable})
 		t.others = append(t.others, m)
 		return err
 	case e.Refused != "":
@@ -311,7 +311,7 @@ func (t *taking) take(e received) error {
 		state := t.states[k]
 		for _, v := range state.Apply(t.under(e)) {
 			passedOver := v.EventID == e.Decision.EventID && v.Outcome != event.Parked
-			if !e.again || !passedOver {
+			if !again || !passedOver {
 				t.say(e, v)
 			}
 		}
@@ -352,7 +352,7 @@ func (t *taking) say(e received, v plan.Verdict) {
 }
 
 // due puts persons whose register record is behind into the queue, and those about whom the register must be asked.
-func (t *taking) due(ctx context.Context) error {
+func (t *taking) due(batch *pgx.Batch) {
 	kept := map[int64]contact.PersonID{}
 	for _, n := range t.persons {
 		kept[n.id] = n.kept
@@ -368,5 +368,5 @@ func (t *taking) due(ctx context.Context) error {
 			q[person] = p
 		}
 	}
-	return q.put(ctx, t.tx)
+	q.queue(batch)
 }
