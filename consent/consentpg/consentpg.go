@@ -103,24 +103,7 @@ type Outcome struct {
 // Decide makes a decision durable: the decision, its audit entry and its event, all or nothing. Its revision is the time in
 // microseconds, or one above the highest that is known.
 func (s *Store) Decide(ctx context.Context, w Wish) (Choice, error) {
-	var c Choice
-	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
-		highest, newest, before, err := lockHead(ctx, tx, w)
-		if err != nil {
-			return err
-		}
-		if before != nil {
-			c = *before
-			return nil
-		}
-		if w.Upon != nil && *w.Upon != newest {
-			return ErrNewerChoice
-		}
-		d := s.decision(w, max(highest, w.Above))
-		c = Choice{EventID: d.EventID, Revision: d.Revision, Share: d.Share, Value: d.Value, Notify: d.Notify, DecidedAt: d.DecidedAt,
-			Actor: d.Actor.Role, Reason: d.Reason, Correction: w.Correction}
-		return s.write(ctx, tx, d, w)
-	})
+	c, err := s.decide(ctx, w)
 	if err != nil {
 		return Choice{}, fmt.Errorf("record decision: %w", err)
 	}
@@ -130,11 +113,40 @@ func (s *Store) Decide(ctx context.Context, w Wish) (Choice, error) {
 	return c, nil
 }
 
-// lockHead locks the row that one person's decisions on a channel are numbered under, and returns the highest revision known, the newest
+// decide is one transaction of two round trips: it begins with the first statement and is committed with the last one. A connection on
+// which it has not ended is not used again by the pool, but closed.
+func (s *Store) decide(ctx context.Context, w Wish) (c Choice, err error) {
+	conn, err := s.Pool.Acquire(ctx)
+	if err != nil {
+		return c, err
+	}
+	defer conn.Release()
+	defer func() {
+		if err != nil {
+			_, _ = conn.Exec(ctx, `rollback`)
+		}
+	}()
+	highest, newest, before, err := lockHead(ctx, conn, w)
+	switch {
+	case err != nil:
+		return c, err
+	case before != nil:
+		_, err = conn.Exec(ctx, `commit`)
+		return *before, err
+	case w.Upon != nil && *w.Upon != newest:
+		return c, ErrNewerChoice
+	}
+	d := s.decision(w, max(highest, w.Above))
+	return Choice{EventID: d.EventID, Revision: d.Revision, Share: d.Share, Value: d.Value, Notify: d.Notify, DecidedAt: d.DecidedAt,
+		Actor: d.Actor.Role, Reason: d.Reason, Correction: w.Correction}, s.write(ctx, conn, d, w)
+}
+
+// lockHead begins a transaction and locks the row that one person's decisions on a channel are numbered under. It returns the highest revision known, the newest
 // decision made here, and the choice that the same form led to before, or nil.
-func lockHead(ctx context.Context, tx pgx.Tx, w Wish) (revision int64, eventID string, before *Choice, err error) {
+func lockHead(ctx context.Context, conn *pgxpool.Conn, w Wish) (revision int64, eventID string, before *Choice, err error) {
 	root, extension, channel := w.Person.Root(), w.Person.RevealExtension(), string(w.Channel)
 	var batch pgx.Batch
+	batch.Queue(`begin`)
 	batch.Queue(`
 		insert into consent.channel as c (root, extension, channel) values ($1, $2, $3)
 		on conflict (root, extension, channel) do update set revision = c.revision
@@ -148,7 +160,7 @@ func lockHead(ctx context.Context, tx pgx.Tx, w Wish) (revision int64, eventID s
 			return err
 		})
 	}
-	err = tx.SendBatch(ctx, &batch).Close()
+	err = conn.SendBatch(ctx, &batch).Close()
 	return revision, eventID, before, err
 }
 
@@ -187,7 +199,8 @@ func (s *Store) decision(w Wish, highest int64) event.Decision {
 	return d
 }
 
-func (s *Store) write(ctx context.Context, tx pgx.Tx, d event.Decision, w Wish) error {
+// write stores the decision and commits.
+func (s *Store) write(ctx context.Context, conn *pgxpool.Conn, d event.Decision, w Wish) error {
 	root, extension, channel := d.Person.Root(), d.Person.RevealExtension(), string(d.Channel)
 	var value *string
 	if d.Share {
@@ -211,7 +224,8 @@ func (s *Store) write(ctx context.Context, tx pgx.Tx, d event.Decision, w Wish) 
 		insert into consent.outbox (id, topic, key, headers, value, created_at)
 		values (nextval('consent.outbox_id'), $1, $2, $3, $4, $5)`,
 		event.TopicDecisions, event.Key(s.Pepper, d.Person), flat(headers), body, d.Time)
-	return tx.SendBatch(ctx, &batch).Close()
+	batch.Queue(`commit`)
+	return conn.SendBatch(ctx, &batch).Close()
 }
 
 func verb(share bool) string {
