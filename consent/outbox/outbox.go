@@ -26,7 +26,7 @@ type Publisher interface {
 	Publish(ctx context.Context, messages ...stream.Message) error
 }
 
-// Config of a relay; all fields are required.
+// Config of a relay; all fields but Linger are required.
 type Config struct {
 	Pool *pgxpool.Pool
 	// Schema holds the table "outbox" (id, topic, key, headers, value). Ids must grow along each person's rows, drawn under a
@@ -34,6 +34,9 @@ type Config struct {
 	Schema    string
 	Publisher Publisher
 	Log       *slog.Logger
+	// Linger is how long rows may gather after the first one has come: for each look at the table, and for whatever reads the messages
+	// then, ten cost hardly more than one. 0: each goes at once.
+	Linger time.Duration
 }
 
 // Relay publishes what lies in an outbox.
@@ -190,26 +193,47 @@ func (r *Relay) waitForRows(ctx context.Context, conn *pgx.Conn) error {
 	wait, cancel := context.WithTimeout(ctx, poll)
 	defer cancel()
 	var watching sync.WaitGroup
+	woken := false
 	watching.Go(func() {
 		defer cancel()
 		select {
 		case <-r.wake:
+			woken = true
 		case <-wait.Done():
 		}
 	})
 	_, err := conn.WaitForNotification(wait)
 	cancel()
 	watching.Wait()
-	if err != nil && ctx.Err() == nil && (wait.Err() != nil || pgconn.Timeout(err)) && !conn.IsClosed() {
-		return nil
+	if err != nil && (ctx.Err() != nil || wait.Err() == nil && !pgconn.Timeout(err) || conn.IsClosed()) {
+		return err
 	}
-	forgetMore(ctx, conn)
-	return err
+	if err == nil || woken {
+		pause(ctx, r.Linger)
+	}
+	r.forgetMore(ctx, conn)
+	return nil
 }
 
-// forgetMore drops the notifications that came with the first one, or while the rows before were published: one look finds the rows of
-// all of them. It must not be called after that look, since a notification may have come in its course.
-func forgetMore(ctx context.Context, conn *pgx.Conn) {
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// forgetMore drops what woke the relay beside the first time, or while the rows before were published: one look finds the rows of
+// all of them. It must not be called after that look, since something may have come in its course.
+func (r *Relay) forgetMore(ctx context.Context, conn *pgx.Conn) {
+	select {
+	case <-r.wake:
+	default:
+	}
 	over, cancel := context.WithCancel(ctx)
 	cancel() // so that nothing is waited for
 	for {

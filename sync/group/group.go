@@ -28,7 +28,7 @@ type Group[T any] struct {
 	waiting   []*wish[T]
 	size      int // of what waits
 	working   int
-	lingering bool // the one that works waits for more
+	lingering chan struct{} // the one that works waits for more, until this is closed; nil: it does not
 }
 
 // wish is what one caller waits for.
@@ -47,9 +47,13 @@ func (g *Group[T]) Wait(ctx context.Context, what T) error {
 	}
 	g.mu.Lock()
 	g.waiting, g.size = append(g.waiting, one), g.size+one.size
-	if g.working < g.AtOnce && !g.lingering {
+	switch {
+	case g.lingering == nil && g.working < g.AtOnce:
 		g.working++
 		go g.work()
+	case g.lingering != nil && g.size >= g.Worth:
+		close(g.lingering)
+		g.lingering = nil
 	}
 	g.mu.Unlock()
 	return <-one.done
@@ -91,16 +95,22 @@ func (g *Group[T]) do(wishes []*wish[T]) {
 // linger lets more come. Only who works alone does: else the other one might take what it waits with, and nobody would wait for it.
 func (g *Group[T]) linger() {
 	g.mu.Lock()
-	g.lingering = g.More != nil && g.working == 1 && len(g.waiting) > 0 && g.size < g.Worth && g.More()
-	lingers := g.lingering
-	g.mu.Unlock()
-	if !lingers {
+	if g.More == nil || g.working > 1 || len(g.waiting) == 0 || g.size >= g.Worth || !g.More() {
+		g.mu.Unlock()
 		return
 	}
-	time.Sleep(g.LingerFor)
-	g.mu.Lock()
-	g.lingering = false
+	enough := make(chan struct{})
+	g.lingering = enough
 	g.mu.Unlock()
+	over := time.NewTimer(g.LingerFor)
+	defer over.Stop()
+	select {
+	case <-enough:
+	case <-over.C:
+		g.mu.Lock()
+		g.lingering = nil
+		g.mu.Unlock()
+	}
 }
 
 // next takes what came first.

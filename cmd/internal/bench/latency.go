@@ -16,7 +16,7 @@ import (
 )
 
 // latency: residents decide at a steady rate. The time of each decision runs from when it was due, however busy the portal was, until
-// the register has committed it, or a newer one of the same person and channel. On the way lie the portal's database, its relay,
+// the register has committed it, or a newer one of the same person and channel. Those of the first two seconds are not counted. On the way lie the portal's database, its relay,
 // Kafka and the worker. The plain loops get theirs from Kafka: nobody keeps them before, and what that takes is not counted.
 func latency(ctx context.Context, r *rig, sc scenario) (figures, error) {
 	from := decided
@@ -146,10 +146,14 @@ func (s *stage) steadily(ctx context.Context, decide origin) ([]time.Time, error
 	return due, errors.Join(making.Wait(), interrupted)
 }
 
+// warmUp is how long decisions are not counted that begin a measurement: all connections are made then, and PostgreSQL learns in each what
+// the tables are.
+const warmUp = 2 * time.Second
+
 // waits are the percentiles of how long the decisions took, in ms.
 func (s *stage) waits(due []time.Time) (p50, p99 float64) {
 	var waits []float64
-	for i := 1; i < len(due); i++ {
+	for i := 1 + min(int(warmUp.Seconds())*s.sc.rate, len(due)/4); i < len(due); i++ {
 		waits = append(waits, float64(s.meter.shownAt[i].Sub(due[i]))/float64(time.Millisecond))
 	}
 	slices.Sort(waits)

@@ -42,6 +42,9 @@ type Messenger struct {
 	folding   group.Group[[]event.Outcome]
 }
 
+// decisionsLinger is how long decisions gather. A detail waits for that, and much less for the CPU of all that comes after.
+const decisionsLinger = 2 * time.Millisecond
+
 // mostFolded bounds the outcomes of one transaction, and foldTimeout its time.
 const (
 	mostFolded  = 1000
@@ -54,7 +57,8 @@ func New(c Config) (*Messenger, error) {
 	if err != nil {
 		return nil, err
 	}
-	relay, err := outbox.New(outbox.Config{Pool: c.Pool, Schema: "consent", Publisher: publisher, Log: c.Log})
+	relay, err := outbox.New(outbox.Config{Pool: c.Pool, Schema: "consent", Publisher: publisher, Log: c.Log,
+		Linger: decisionsLinger})
 	if err != nil {
 		return nil, err
 	}

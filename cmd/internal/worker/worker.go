@@ -62,6 +62,9 @@ type Config struct {
 // Group is the consumer group of all workers.
 const Group = "contactsync-sync"
 
+// outcomesLinger is how long outcomes gather: nobody's detail waits for them, but everybody who decides for the CPU that they take.
+const outcomesLinger = 20 * time.Millisecond
+
 // Worker is a sync worker.
 type Worker struct {
 	Config
@@ -96,7 +99,7 @@ func New(c Config) (_ *Worker, err error) {
 	if w.publisher, err = stream.NewPublisher(c.Kafka); err != nil {
 		return nil, err
 	}
-	if w.relay, err = outbox.New(outbox.Config{Pool: c.Pool, Schema: "sync", Publisher: w.publisher, Log: c.Log}); err != nil {
+	if w.relay, err = outbox.New(outbox.Config{Pool: c.Pool, Schema: "sync", Publisher: w.publisher, Log: c.Log, Linger: outcomesLinger}); err != nil {
 		return nil, err
 	}
 	if err := w.newRegisterSide(store, m); err != nil {
