@@ -61,8 +61,8 @@ which take minutes. "throughput" asks for both of that name.`,
 	return c
 }
 
-// benchMemory is for a worker, a register and what measures them, in one process.
-const benchMemory = softMemory + softMemory/2
+// benchMemory is for a worker, a register, a broker with all decisions, and what measures them, in one process.
+const benchMemory = 4 * softMemory
 
 func runBench(c *cobra.Command, flags benchFlags) error {
 	config, err := flags.config(c)
@@ -101,7 +101,7 @@ func (f benchFlags) config(c *cobra.Command) (bench.Config, error) {
 	if err != nil {
 		return config, fmt.Errorf("find this program: %w", err)
 	}
-	config.BrokerCommand = []string{self, brokerCommand}
+	config.BrokerCommand, config.WorkerMemory = []string{self, brokerCommand}, softMemory
 	config.PostgresBinaries = os.Getenv(pgcluster.BinariesEnv)
 	config.Log = slog.New(slog.NewJSONHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	config.Progress = func(line string) { fmt.Fprintln(c.ErrOrStderr(), line) }

@@ -77,7 +77,7 @@ type Intake struct {
 }
 
 const (
-	takeAtOnce = 2
+	takeAtOnce = 4
 	// mostTaken bounds the entries of one transaction, and takeTimeout its time.
 	mostTaken   = 500
 	takeTimeout = 4 * time.Second

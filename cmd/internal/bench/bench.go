@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ type Config struct {
 	PostgresBinaries string // value of pgcluster.BinariesEnv
 	// BrokerCommand starts a process that calls ServeBroker.
 	BrokerCommand []string
+	WorkerMemory  int64             // bytes that a worker is bounded by; 0: by nothing
 	Progress      func(line string) // told of each step
 	Log           *slog.Logger      // of the worker and of PostgreSQL
 }
@@ -205,6 +207,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.Stored = cmp.Or(c.Stored, 20_000_000)
 	c.Outage = cmp.Or(c.Outage, 10*time.Second)
+	c.WorkerMemory = cmp.Or(c.WorkerMemory, math.MaxInt64)
 	return c
 }
 

@@ -41,17 +41,23 @@ func memory(ctx context.Context, r *rig, sc scenario) (_ figures, err error) {
 	return f, s.verify(ctx)
 }
 
-// brokerApart starts a broker in another process, unless one is given.
+// brokerApart starts a broker in another process, unless one is given, and bounds this one as a worker is.
 func (r *rig) brokerApart(ctx context.Context) (brokers []string, stop func(), err error) {
+	before := debug.SetMemoryLimit(r.cfg.WorkerMemory)
 	if len(r.cfg.Kafka) > 0 {
-		return nil, func() {}, nil
+		return nil, func() { debug.SetMemoryLimit(before) }, nil
 	}
 	r.stages++ // a folder of its own
 	process, err := startBrokerProcess(ctx, r.cfg.BrokerCommand, filepath.Join(r.folder.Dir, fmt.Sprintf("kafka-process-%d", r.stages)))
 	if err != nil {
+		debug.SetMemoryLimit(before)
 		return nil, nil, err
 	}
-	return []string{process.address}, process.stop, nil
+	stop = func() {
+		process.stop()
+		debug.SetMemoryLimit(before)
+	}
+	return []string{process.address}, stop, nil
 }
 
 // sampled has the worker carry everything, and looks at the memory on the way.
