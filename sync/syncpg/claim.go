@@ -17,8 +17,10 @@ import (
 // write under way. Shares are claimed only while every partition is read up to its gate.
 func (s *Store) Claim(ctx context.Context, limit int, urgent, shares bool) ([]push.Claim, error) {
 	claims, err := s.lease(ctx, limit, urgent)
-	if err == nil && len(claims) > 0 { // if this fails the leases run out
-		err = s.describe(ctx, claims, shares)
+	if err == nil && len(claims) > 0 {
+		describing, cancel := context.WithTimeout(context.WithoutCancel(ctx), describeTimeout) // a stop must not leave leases behind
+		defer cancel()
+		err = s.describe(describing, claims, shares) // if it fails they run out
 	}
 	if err != nil {
 		return nil, fmt.Errorf("claim persons: %w", err)
@@ -29,6 +31,9 @@ func (s *Store) Claim(ctx context.Context, limit int, urgent, shares bool) ([]pu
 	}
 	return out, nil
 }
+
+// describeTimeout is for the second half of a claim, which nobody's stop cuts short.
+const describeTimeout = 2 * time.Second
 
 // leased is a claim in the making.
 type leased struct {
