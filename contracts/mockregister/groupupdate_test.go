@@ -47,6 +47,7 @@ func holdUp(t *testing.T, w world) *heldUp {
 	if err := w.updates.commit(gone, &groupedUpdate{}); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
+	h.awaits(0) // else it might take others with it
 	return h
 }
 
