@@ -11,9 +11,8 @@ import (
 // linger. A goroutine runs while there is something to do, and only then; callers wait for it.
 type Group[T any] struct {
 	// Do does it for all of them, or for none if it returns an error. Then it is called for each by itself, while there is time: what is wrong
-	// with one must not keep the others back. The context is one caller's, and does not end with that call but after Timeout.
-	Do      func(ctx context.Context, all []T) error
-	Timeout time.Duration // of all that is done for some at once; 0: none
+	// with one must not keep the others back. The context is that of whoever has waited longest, so that nobody waits beyond its deadline.
+	Do func(ctx context.Context, all []T) error
 	// AtOnce is how many calls of Do may be under way: while one waits for the disk, the next one is prepared.
 	AtOnce int
 	// Size is how much of Most a thing takes up; nil: one each. Most bounds what one Do gets, unless a single thing is larger.
@@ -39,7 +38,7 @@ type wish[T any] struct {
 	done chan error // has room for the one answer
 }
 
-// Wait returns when it is done, or could not be. It does not return before, even if ctx ends.
+// Wait returns when it is done, or could not be.
 func (g *Group[T]) Wait(ctx context.Context, what T) error {
 	one := &wish[T]{what, 1, ctx, make(chan error, 1)}
 	if g.Size != nil {
@@ -72,12 +71,7 @@ func (g *Group[T]) work() {
 }
 
 func (g *Group[T]) do(wishes []*wish[T]) {
-	ctx := context.WithoutCancel(wishes[0].ctx)
-	if g.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, g.Timeout)
-		defer cancel()
-	}
+	ctx := wishes[0].ctx
 	all := make([]T, len(wishes))
 	for i, one := range wishes {
 		all[i] = one.what

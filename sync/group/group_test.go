@@ -87,13 +87,15 @@ func TestOneThatCannotBeDone(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				d := &doing{odd: true}
-				g := &group.Group[int]{Do: d.do, AtOnce: 1, Most: 100, Timeout: tt.timeout}
+				g := &group.Group[int]{Do: d.do, AtOnce: 1, Most: 100}
 				var all sync.WaitGroup
+				ctx, cancel := context.WithTimeout(t.Context(), tt.timeout)
+				defer cancel()
 				done := make([]bool, 20)
 				for i := range done {
 					all.Go(func() {
 						<-time.After(time.Duration(i) * time.Millisecond)
-						done[i] = g.Wait(t.Context(), i) == nil
+						done[i] = g.Wait(ctx, i) == nil
 					})
 				}
 				all.Wait()

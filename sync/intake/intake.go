@@ -78,9 +78,7 @@ type Intake struct {
 
 const (
 	takeAtOnce = 4
-	// mostTaken bounds the entries of one transaction, and takeTimeout its time.
-	mostTaken   = 500
-	takeTimeout = 4 * time.Second
+	mostTaken  = 500 // entries of one transaction
 )
 
 var _ stream.Handler = (*Intake)(nil)
@@ -96,8 +94,8 @@ func New(c Config) (*Intake, error) {
 	}
 	in := &Intake{Config: c, place: place}
 	in.taking = group.Group[Batch]{
-		Do:      func(ctx context.Context, batches []Batch) error { return c.Store.Take(ctx, batches...) },
-		Timeout: takeTimeout, AtOnce: takeAtOnce, Most: mostTaken, Size: func(b Batch) int { return len(b.Entries) },
+		Do:     func(ctx context.Context, batches []Batch) error { return c.Store.Take(ctx, batches...) },
+		AtOnce: takeAtOnce, Most: mostTaken, Size: func(b Batch) int { return len(b.Entries) },
 	}
 	return in, nil
 }

@@ -68,10 +68,27 @@ func TestWithdrawalOnTheOtherChannelDuringAPush(t *testing.T) {
 	no := decision(false, 2)
 	no.Channel = contact.Email
 	d.receives(record(no))
+	if d.one(`select more::text from sync.due`) != "true" {
+		t.Error("a worker of the version before would take the person out of the queue")
+	}
 	d.finishes(claim, pushed(claim))
 	d.wantTold("1 pushed")
 	next := d.claims(true)
 	if len(next) != 1 || len(next[0].Targets) != 1 || next[0].Targets[0].Channel != contact.Email {
 		t.Errorf("due next: %v", next)
+	}
+}
+
+// Whoever has written the channel's row since the claim, and whatever: the result is not written over it unread.
+func TestAChannelRowThatChangedDuringAPush(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1))
+	claim := d.claims(false)[0]
+	d.sql(`update sync.channel set changed_at = now()`)
+	d.finishes(claim, pushed(claim))
+	d.wantTold("1 pushed")
+	if got := d.one(`select (settled <> '')::text || ' ' || (select count(*) from sync.due) from sync.channel`); got != "true 0" {
+		t.Errorf("settled and still due: %s", got)
 	}
 }

@@ -60,7 +60,7 @@ func (q queue) put(ctx context.Context, tx pgx.Tx) error {
 }
 
 // queue queues persons. One that waits for its next attempt is tried at once: the decision is new. One that somebody works on stays
-// theirs; Finish sees the new decision.
+// theirs; Finish sees the new decision, by xmin, and that of the version before, which may run beside us, by more.
 func (q queue) queue(batch *pgx.Batch) {
 	var asks, due []int64
 	var first, urgent, free []bool
@@ -81,7 +81,7 @@ func (q queue) queue(batch *pgx.Batch) {
 			select p, u, case when f then now() else now() + `+held+` end, now(), c
 			from unnest($1::bigint[], $2::boolean[], $3::boolean[], $4::smallint[]) with ordinality as d (p, u, f, c, n) order by n
 			on conflict (person_id) do update set
-				urgent = due.urgent or excluded.urgent, crowd = least(due.crowd, excluded.crowd),
+				urgent = due.urgent or excluded.urgent, more = true, crowd = least(due.crowd, excluded.crowd),
 				due_at = case when due.lease is not null then due.due_at
 					when excluded.due_at > now() then least(due.due_at, excluded.due_at) else now() end,
 				attempts = case when due.lease is null then 0 else due.attempts end`, due, urgent, free, crowds)

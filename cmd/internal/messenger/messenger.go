@@ -45,11 +45,8 @@ type Messenger struct {
 // decisionsLinger is how long decisions gather. A detail waits for that, and much less for the CPU of all that comes after.
 const decisionsLinger = 2 * time.Millisecond
 
-// mostFolded bounds the outcomes of one transaction, and foldTimeout its time.
-const (
-	mostFolded  = 1000
-	foldTimeout = 4 * time.Second
-)
+// mostFolded bounds the outcomes of one transaction.
+const mostFolded = 1000
 
 // New puts a messenger together; nothing runs yet.
 func New(c Config) (*Messenger, error) {
@@ -63,7 +60,7 @@ func New(c Config) (*Messenger, error) {
 		return nil, err
 	}
 	m := &Messenger{Config: c, relay: relay, publisher: publisher}
-	m.folding = group.Group[[]event.Outcome]{Do: m.fold, Timeout: foldTimeout, AtOnce: 1, Most: mostFolded, Size: func(some []event.Outcome) int { return len(some) }}
+	m.folding = group.Group[[]event.Outcome]{Do: m.fold, AtOnce: 1, Most: mostFolded, Size: func(some []event.Outcome) int { return len(some) }}
 	return m, nil
 }
 

@@ -4,7 +4,9 @@ create table sync.proof (
     person_id bigint not null references sync.person,
     channel   text   not null,
     mark      text   not null, -- of the decision, as in channel.settled
-    outcome   text   not null, -- as it was told: pushed or unchanged
+    outcome   text   not null, -- as it was told: pushed or unchanged, and why and what else changed
+    reason    text   not null default '',
+    effects   text[] not null default '{}',
     since     timestamptz not null,
     due_at    timestamptz not null,
     primary key (person_id, channel)

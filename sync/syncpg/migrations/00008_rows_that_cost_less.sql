@@ -10,7 +10,5 @@ drop index sync.audit_person;
 create index audit_person on sync.audit using brin (person_id int8_bloom_ops (n_distinct_per_range = 2000, false_positive_rate = 0.01))
     with (pages_per_range = 64, autosummarize = on);
 
--- What was told beside the outcome: the proof tells it again.
-alter table sync.proof
-    add column reason  text   not null default '',
-    add column effects text[] not null default '{}';
+-- Decided on since it was claimed: who has claimed it finds more to do.
+alter table sync.due add column more boolean not null default false;
