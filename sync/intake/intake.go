@@ -58,8 +58,6 @@ type Config struct {
 	Log   *slog.Logger
 	Now   func() time.Time
 	Rules eservice.Rules // who may claim which actor
-	// Taken is called after each durable batch; it must not block.
-	Taken func()
 	// Counted is called with what became of each record, "taken", "refused" or "unreadable", and why; it must not block.
 	Counted func(result string, why reason.Code)
 	// Lost is called for records that were deleted before they were read, after the log line; it must not block.
@@ -85,8 +83,8 @@ var _ stream.Handler = (*Intake)(nil)
 
 // New returns an intake.
 func New(c Config) (*Intake, error) {
-	if c.Store == nil || c.Log == nil || c.Now == nil || c.Taken == nil || c.Counted == nil || c.Lost == nil {
-		return nil, errors.New("intake: Store, Log, Now, Taken, Counted and Lost are required")
+	if c.Store == nil || c.Log == nil || c.Now == nil || c.Counted == nil || c.Lost == nil {
+		return nil, errors.New("intake: Store, Log, Now, Counted and Lost are required")
 	}
 	place, err := time.LoadLocation("Europe/Stockholm")
 	if err != nil {
@@ -133,7 +131,6 @@ func (in *Intake) Handle(ctx context.Context, b stream.Batch) error {
 	for _, e := range out.Entries {
 		in.tell(b.Partition, e)
 	}
-	in.Taken()
 	return nil
 }
 

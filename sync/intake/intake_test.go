@@ -53,8 +53,7 @@ func TestPartitionsAreTakenTogether(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := &store{poison: tt.poison}
-				in, err := intake.New(intake.Config{Store: s, Log: slog.New(slog.DiscardHandler), Now: time.Now, Taken: func() {},
-					Counted: func(string, reason.Code) {}, Lost: func(stream.Loss) {}})
+				in, err := intake.New(intake.Config{Store: s, Log: slog.New(slog.DiscardHandler), Now: time.Now, Counted: func(string, reason.Code) {}, Lost: func(stream.Loss) {}})
 				if err != nil {
 					t.Fatal(err)
 				}

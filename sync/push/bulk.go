@@ -42,17 +42,15 @@ type Changed struct {
 	Version string // of the record, where it was applied
 }
 
-// bulk carries out many claims by one call, and those by themselves that this does not bring to an end. free gives one place back.
-func (p *Pusher) bulk(ctx context.Context, claims []Claim, free func()) {
+// bulk carries out many claims by one call, and those by themselves that this does not bring to an end.
+func (p *Pusher) bulk(ctx context.Context, claims []Claim, urgent bool) {
 	calling, cancel := context.WithDeadline(ctx, claims[0].Expires)
 	attempts := p.change(calling, claims)
 	cancel()
 	for range claims {
 		p.ended <- struct{}{}
 	}
-	for range claims { // together, so that the next claim finds room for as many
-		free()
-	}
+	p.leave(len(claims), urgent) // together, so that the next claim finds room for as many
 	var ending sync.WaitGroup
 	var ended []Ended
 	for _, a := range attempts {

@@ -15,3 +15,11 @@ func (a *Asker) Round(ctx context.Context) int { return a.round(ctx) }
 // RankedQuestion and RankedWithdrawal mark calls as those of an Asker, and of a claim with a withdrawal.
 func RankedQuestion(ctx context.Context) context.Context   { return ranked(ctx, rankQuestion) }
 func RankedWithdrawal(ctx context.Context) context.Context { return ranked(ctx, rankWithdrawal) }
+
+// CatchUp is Run's beginning and its first look. Ended waits for what was handed over since.
+func (p *Pusher) CatchUp(ctx context.Context) {
+	p.setRunning(true)
+	p.Round(ctx)
+}
+
+func (p *Pusher) Ended() { p.working.Wait() }

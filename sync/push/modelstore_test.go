@@ -63,13 +63,38 @@ func (s *modelStore) take(d modelDecision) {
 	if !state.Due() {
 		return
 	}
-	if !r.due || !r.urgent {
+	first := !r.due
+	if first || !r.urgent {
 		r.urgent, r.urgentSince = state.Want().Kind == plan.Withdrawn, time.Now()
 	}
 	r.due = true
 	if r.lease == 0 {
 		r.dueAt, r.attempts = time.Now(), 0
 	}
+	if first {
+		s.handOver(r)
+	}
+}
+
+// handOver is what Take does for a person who was not in the queue: the worker that took the decision in pushes it, if it has a place.
+func (s *modelStore) handOver(r *modelRow) {
+	w := s.workers[s.draw(len(s.workers)+1)%max(1, len(s.workers)):]
+	if len(w) == 0 || time.Now().Before(w[0].stoppedUntil) {
+		return
+	}
+	places := w[0].pusher.Reserve(1, r.urgent)
+	var claims []push.Claim
+	if places == 1 {
+		for _, other := range s.waiting(true) {
+			s.holds(r.urgent || other == r || other.dueAt.After(w[0].asked) || other.urgentSince.After(w[0].asked), "a share is handed over before a withdrawal that was due")
+		}
+		claims = append(claims, s.lend(w[0], r, true, time.Now().Add(w[0].clock)))
+		s.note("handed over to %v: %s", w[0], r.person.RevealExtension())
+		if s.draw(12) == 11 { // nobody knows that the transaction ended well
+			claims = nil
+		}
+	}
+	w[0].pusher.HandOver(s.t.Context(), places, r.urgent, claims)
 }
 
 // waiting are those who are due, as they are claimed.
@@ -93,23 +118,28 @@ func (s *modelStore) claim(w *modelWorker, limit int, urgent, shares bool, asked
 		if len(claims) == limit {
 			break
 		}
-		takenOver := r.lease != 0
-		s.lease++
-		r.lease, r.dueAt = s.lease, time.Now().Add(modelLease)
-		c := push.Claim{ID: r.id, Person: r.person, Token: r.lease, Expires: asked.Add(modelLease), Unsure: r.unsure || takenOver, Attempts: r.attempts}
-		if r.written != "" {
-			c.Written = push.Written{Version: r.written, At: time.Now().Add(w.clock - time.Since(r.writtenAt))}
-		}
-		for _, channel := range contact.Channels {
-			state := r.states[channel]
-			withdrawn := state.Want().Kind == plan.Withdrawn
-			if state.Due() && (shares || withdrawn) || c.Unsure && withdrawn {
-				c.Targets = append(c.Targets, plan.Target{Channel: channel, Want: state.Want()})
-			}
-		}
-		claims = append(claims, s.without(c))
+		claims = append(claims, s.lend(w, r, shares, asked))
 	}
 	return claims
+}
+
+// lend puts a person under a lease.
+func (s *modelStore) lend(w *modelWorker, r *modelRow, shares bool, asked time.Time) push.Claim {
+	takenOver := r.lease != 0
+	s.lease++
+	r.lease, r.dueAt = s.lease, time.Now().Add(modelLease)
+	c := push.Claim{ID: r.id, Person: r.person, Token: r.lease, Expires: asked.Add(modelLease), Unsure: r.unsure || takenOver, Attempts: r.attempts}
+	if r.written != "" {
+		c.Written = push.Written{Version: r.written, At: time.Now().Add(w.clock - time.Since(r.writtenAt))}
+	}
+	for _, channel := range contact.Channels {
+		state := r.states[channel]
+		withdrawn := state.Want().Kind == plan.Withdrawn
+		if state.Due() && (shares || withdrawn) || c.Unsure && withdrawn {
+			c.Targets = append(c.Targets, plan.Target{Channel: channel, Want: state.Want()})
+		}
+	}
+	return s.without(c)
 }
 
 // without lets go of what closes a trap, where the run is to show that it is needed.

@@ -93,6 +93,9 @@ type Pusher struct {
 	breaker  *gobreaker.CircuitBreaker[Result]
 	wake     chan struct{}
 	freed    chan struct{} // a place is free
+	placing  sync.Mutex    // held while places are taken
+	running  bool          // Run has begun, and is not about to end; under placing
+	caughtUp atomic.Bool   // the last look left nobody behind
 	all      chan struct{} // places taken
 	shares   chan struct{} // places taken by persons with shares only
 	alone    chan struct{} // places taken by those whom a bulk has not brought to an end
@@ -148,7 +151,9 @@ func (p *Pusher) Wake() {
 
 // Run works until ctx ends, then lets the claims under way finish. It returns when all have.
 func (p *Pusher) Run(ctx context.Context) {
+	p.setRunning(true)
 	defer p.working.Wait()
+	defer p.setRunning(false)
 	poll := time.NewTicker(p.cfg.Poll)
 	defer poll.Stop()
 	for ctx.Err() == nil {
@@ -164,7 +169,8 @@ func (p *Pusher) Run(ctx context.Context) {
 }
 
 // round claims for the free places, withdrawals first, and returns how many claims it started.
-func (p *Pusher) round(ctx context.Context) int {
+func (p *Pusher) round(ctx context.Context) (started int) {
+	p.caughtUp.Store(false)
 	select { // wait for a place, so that a claim never waits under its lease
 	case p.all <- struct{}{}:
 		<-p.all
@@ -176,23 +182,32 @@ func (p *Pusher) round(ctx context.Context) int {
 		return 0
 	}
 	p.readAhead(ctx)
-	asked := p.free()
-	started, ok := p.claim(ctx, asked, true)
-	if !ok {
+	urgent := p.claim(ctx, p.free(), true)
+	if urgent.err != nil {
 		return 0 // nobody knows whether withdrawals are due
 	}
-	if started > 0 && started == asked {
+	if urgent.started > 0 && urgent.more() {
 		p.ahead.noteBehind(true)
-		return started // more withdrawals may be due: a place that has become free meanwhile is theirs
+		return urgent.started // more withdrawals may be due: a place that has become free meanwhile is theirs
 	}
 	free := p.ahead.room(min(p.free(), cap(p.shares)-len(p.shares)))
-	if free > 0 && p.cfg.SharesAllowed() {
-		shares, _ := p.claim(ctx, free, false)
-		p.ahead.noteBehind(shares == free)
-		started += shares
+	if free <= 0 || !p.cfg.SharesAllowed() {
+		return urgent.started
 	}
-	return started
+	shares := p.claim(ctx, free, false)
+	p.ahead.noteBehind(shares.more())
+	p.caughtUp.Store(shares.err == nil && !shares.more() && !urgent.more())
+	return urgent.started + shares.started
 }
+
+// claimed is what came of a look for persons who are due.
+type claimed struct {
+	places, started int
+	err             error
+}
+
+// more tells whether there were no places for more.
+func (c claimed) more() bool { return c.started == c.places }
 
 // gatherFor bounds how long places are waited for: a withdrawal may be due.
 const gatherFor = 20 * time.Millisecond
@@ -242,86 +257,102 @@ func (p *Pusher) hasten(ctx context.Context) bool {
 	return true
 }
 
-// claim returns how many claims it started; false if it failed.
-func (p *Pusher) claim(ctx context.Context, limit int, urgent bool) (started int, ok bool) {
-	if p.breaker.State() == gobreaker.StateHalfOpen {
-		limit = min(limit, 1-len(p.all)) // one probe, and nobody beside it
-	}
+// claim has as many persons worked on as there are places for.
+func (p *Pusher) claim(ctx context.Context, most int, urgent bool) (c claimed) {
 	if p.cfg.Changes != nil {
-		limit = min(limit, MostChanges)
+		most = min(most, MostChanges)
 	}
-	if limit <= 0 {
-		return 0, true
+	if p.breaker.State() == gobreaker.StateHalfOpen {
+		most = min(most, 1-len(p.all)) // one probe, and nobody beside it
+	}
+	if c.places = p.take(most, urgent); c.places == 0 {
+		return c
 	}
 	asking, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout) // a silent connection must not stop everything
 	defer cancel()
-	claims, err := p.cfg.Store.Claim(asking, limit, urgent, p.cfg.SharesAllowed())
+	claims, err := p.cfg.Store.Claim(asking, c.places, urgent, p.cfg.SharesAllowed())
+	p.giveBack(c.places-len(claims), urgent)
 	if err != nil {
 		if ctx.Err() == nil {
 			p.trouble.Warn("claim", "claim failed", err)
 		}
-		return 0, false
+		c.err = err
+		return c
 	}
 	p.trouble.Over("claim", "claims again")
-	if p.cfg.Changes != nil && len(claims) > 0 {
-		p.startAll(ctx, claims, urgent)
-		return len(claims), true
-	}
-	for _, c := range claims {
-		p.start(ctx, c, urgent)
-	}
-	return len(claims), true
+	c.started = len(claims)
+	p.begin(ctx, claims, urgent)
+	return c
 }
 
-// startAll is start for claims that share a call.
-func (p *Pusher) startAll(ctx context.Context, claims []Claim, urgent bool) {
+// begin carries out claims that have places. It is not cut off by a stop: each ends inside its lease anyway.
+func (p *Pusher) begin(ctx context.Context, claims []Claim, urgent bool) {
 	ctx = context.WithoutCancel(ctx)
 	if urgent {
 		ctx = ranked(ctx, rankWithdrawal)
 	}
-	free := p.take(len(claims), urgent)
-	p.working.Go(func() {
-		p.bulk(ctx, claims, free)
-	})
+	if p.cfg.Changes != nil && len(claims) > 0 {
+		p.working.Go(func() { p.bulk(ctx, claims, urgent) })
+		return
+	}
+	for _, c := range claims {
+		p.working.Go(func() { p.single(ctx, c, urgent) })
+	}
 }
 
-// take takes places; only Run's own goroutine takes any. free gives one of them back, and looks who is next.
-func (p *Pusher) take(n int, urgent bool) (free func()) {
+func (p *Pusher) single(ctx context.Context, c Claim, urgent bool) {
+	attempting, cancel := context.WithDeadline(ctx, c.Expires)
+	result := p.attempt(attempting, c)
+	cancel()
+	p.ended <- struct{}{}
+	p.leave(1, urgent)
+	p.finish(ctx, []Ended{{c, result}})
+	<-p.ended
+}
+
+func (p *Pusher) setRunning(is bool) {
+	p.placing.Lock()
+	defer p.placing.Unlock()
+	p.running = is
+}
+
+// take takes up to n places, as many as are free.
+func (p *Pusher) take(n int, urgent bool) int {
+	p.placing.Lock()
+	defer p.placing.Unlock()
+	n = min(n, p.free())
+	if !urgent {
+		n = min(n, cap(p.shares)-len(p.shares))
+	}
 	for range n {
 		p.all <- struct{}{}
 		if !urgent {
 			p.shares <- struct{}{}
 		}
 	}
-	return func() {
+	return max(0, n)
+}
+
+// giveBack gives places back that nobody has worked at.
+func (p *Pusher) giveBack(n int, urgent bool) {
+	for range n {
 		<-p.all
 		if !urgent {
 			<-p.shares
 		}
-		select {
-		case p.freed <- struct{}{}:
-		default:
-		}
-		p.Wake()
 	}
 }
 
-// start takes the place before the goroutine runs.
-func (p *Pusher) start(ctx context.Context, c Claim, urgent bool) {
-	ctx = context.WithoutCancel(ctx) // it is not cut off by a stop: it ends inside its lease anyway
-	if urgent {
-		ctx = ranked(ctx, rankWithdrawal)
+// leave gives places back, and looks who is next if somebody may wait.
+func (p *Pusher) leave(n int, urgent bool) {
+	p.giveBack(n, urgent)
+	select {
+	case p.freed <- struct{}{}:
+	default:
 	}
-	free := p.take(1, urgent)
-	p.working.Go(func() {
-		attempting, cancel := context.WithDeadline(ctx, c.Expires)
-		result := p.attempt(attempting, c)
-		cancel()
-		p.ended <- struct{}{}
-		free()
-		p.finish(ctx, []Ended{{c, result}})
-		<-p.ended
-	})
+	if !p.caughtUp.Load() {
+		p.Wake()
+	}
 }
 
 func (p *Pusher) finish(ctx context.Context, ended []Ended) {

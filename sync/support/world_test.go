@@ -74,7 +74,7 @@ func newWorld(t *testing.T) *world {
 	w.consent, err = consentpg.New(consentpg.Config{Pool: pool, Source: ours, Pepper: []byte("test"), AuditKey: audit.DevelopmentKey(), Now: w.now})
 	w.must(err)
 	w.intake, err = intake.New(intake.Config{Store: w.store, Log: slog.New(slog.DiscardHandler), Now: w.now,
-		Taken: func() {}, Counted: func(string, reason.Code) {}, Lost: func(stream.Loss) {}})
+		Counted: func(string, reason.Code) {}, Lost: func(stream.Loss) {}})
 	w.must(err)
 	_, err = w.intake.Assigned(t.Context(), event.TopicDecisions, []stream.Assignment{{Committed: -1}}, nil)
 	w.must(err)

@@ -136,10 +136,10 @@ func (s *Store) answeredAll(ctx context.Context, questions []push.Question) erro
 	if len(questions) == 0 {
 		return nil
 	}
-	return s.begin(ctx, func(tx pgx.Tx) error { return s.answered(ctx, tx, questions) })
+	return s.begin(ctx, func(tx *transaction) error { return s.answered(ctx, tx, questions) })
 }
 
-func (s *Store) answered(ctx context.Context, tx pgx.Tx, questions []push.Question) error {
+func (s *Store) answered(ctx context.Context, tx querier, questions []push.Question) error {
 	ids, turns := turns(questions)
 	for _, statement := range []string{
 		`select from sync.due where person_id = any ($1) and $2::bigint[] is not null order by person_id for update`,
@@ -162,9 +162,11 @@ const whileBusy = time.Second
 
 // learn records an answer with something in it: the person's numbers become one, guardians' shares are judged.
 func (s *Store) learn(ctx context.Context, a push.Answered) error {
-	err := s.unmoved(ctx, func(tx pgx.Tx) error {
-		l := &learning{Store: s, tx: tx, question: a.Question, answer: a.Answer, id: a.Question.ID, kept: a.Question.Person}
-		return l.run(ctx, news(a))
+	err := unmoved(func() error {
+		return s.begin(ctx, func(tx *transaction) error {
+			l := &learning{Store: s, tx: tx, question: a.Question, answer: a.Answer, id: a.Question.ID, kept: a.Question.Person}
+			return l.run(ctx, news(a))
+		})
 	})
 	if errors.Is(err, errBusy) || errors.Is(err, errMoved) {
 		return s.putOff(ctx, []push.Question{a.Question}, whileBusy)
@@ -175,7 +177,7 @@ func (s *Store) learn(ctx context.Context, a push.Answered) error {
 // learning is one answer on its way into the database.
 type learning struct {
 	*Store
-	tx       pgx.Tx
+	tx       *transaction
 	question push.Question
 	answer   plan.Answer
 	id       int64            // where the person is kept, after all numbers are joined

@@ -190,7 +190,7 @@ func text(s *string) string {
 var errMoved = errors.New("the person has another number now")
 
 // lockRows returns the rows of the keys under lock, made where there were none. Keys must be sorted and unique.
-func lockRows(ctx context.Context, tx pgx.Tx, keys []key) (map[key]plan.State, error) {
+func lockRows(ctx context.Context, tx querier, keys []key) (map[key]plan.State, error) {
 	read, err := lockedRows(ctx, tx, keys)
 	if err != nil {
 		return nil, err
@@ -205,7 +205,7 @@ func unmovedStates(read []row) (map[key]plan.State, error) {
 	return statesOf(read)
 }
 
-func lockedRows(ctx context.Context, tx pgx.Tx, keys []key) (read []row, err error) {
+func lockedRows(ctx context.Context, tx querier, keys []key) (read []row, err error) {
 	var batch pgx.Batch
 	queueLocks(&batch, keys, &read)
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
@@ -232,7 +232,7 @@ const rowsSQL = `
 	order by person_id, channel`
 
 // rowsThere returns the rows that there are.
-func rowsThere(ctx context.Context, tx pgx.Tx, keys []key, locking string) ([]row, error) {
+func rowsThere(ctx context.Context, tx querier, keys []key, locking string) ([]row, error) {
 	persons, channels := split(keys)
 	rows, err := tx.Query(ctx, rowsSQL+" "+locking, persons, channels)
 	if err != nil {
@@ -268,7 +268,7 @@ func statesOf(read []row) (_ map[key]plan.State, err error) {
 }
 
 // save writes rows that are locked.
-func save(ctx context.Context, tx pgx.Tx, changed map[key]plan.State) error {
+func save(ctx context.Context, tx querier, changed map[key]plan.State) error {
 	var batch pgx.Batch
 	if err := queueSave(&batch, changed); err != nil {
 		return err

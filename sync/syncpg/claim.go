@@ -102,16 +102,20 @@ func (s *Store) describe(ctx context.Context, claims []leased, shares bool) erro
 	}
 	var batch pgx.Batch
 	queueLinked(&batch, claims)
-	batch.Queue(`select $1 and `+gateSQL, shares).QueryRow(func(row pgx.Row) error { return row.Scan(&shares) })
 	var read []versionedRow
-	batch.Queue(`select `+columns+`, xmin from sync.channel where person_id = any ($1)`, ids).Query(func(rows pgx.Rows) (err error) {
-		read, err = pgx.CollectRows(rows, pgx.RowToStructByPos[versionedRow])
-		return err
-	})
+	batch.Queue(`select $1 and `+gateSQL, shares).QueryRow(func(row pgx.Row) error { return row.Scan(&shares) })
+	queueVersioned(&batch, ids, &read)
 	if err := s.Pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return err
 	}
 	return addTargets(claims, read, shares)
+}
+
+func queueVersioned(batch *pgx.Batch, ids []int64, read *[]versionedRow) {
+	batch.Queue(`select `+columns+`, xmin from sync.channel where person_id = any ($1)`, ids).Query(func(rows pgx.Rows) (err error) {
+		*read, err = pgx.CollectRows(rows, pgx.RowToStructByPos[versionedRow])
+		return err
+	})
 }
 
 // queueLinked gives each claim the records of the person's other numbers.

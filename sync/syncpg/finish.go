@@ -34,7 +34,8 @@ func (s *Store) Finish(ctx context.Context, ended []push.Ended) (lost []push.Cla
 }
 
 func (s *Store) finishAny(ctx context.Context, ended []push.Ended) (lost []push.Claim, err error) {
-	err = s.begin(ctx, func(tx pgx.Tx) error {
+	more := false
+	err = s.begin(ctx, func(tx *transaction) error {
 		f := &finish{Store: s, tx: tx, changed: map[key]plan.State{}}
 		if err := f.lock(ctx, ended); err != nil {
 			return err
@@ -46,21 +47,27 @@ func (s *Store) finishAny(ctx context.Context, ended []push.Ended) (lost []push.
 			}
 			f.all = append(f.all, &finishing{finish: f, claim: e.Claim, result: e.Result})
 		}
-		return f.run(ctx)
+		err := f.run(ctx)
+		more = f.more
+		return err
 	})
+	if err == nil && s.Pusher != nil && more {
+		s.Pusher.Wake()
+	}
 	return lost, err
 }
 
 // finish is one transaction that records what came of claims.
 type finish struct {
 	*Store
-	tx       pgx.Tx
+	tx       *transaction
 	at       time.Time // the transaction's time, by PostgreSQL's clock
 	held     map[int64]bool
 	states   map[key]plan.State
 	changed  map[key]plan.State
 	outcomes []said
 	all      []*finishing
+	more     bool // somebody is due at once
 }
 
 // finishing is what came of one claim.
@@ -219,6 +226,7 @@ func (f *finish) queue(batch *pgx.Batch) {
 		again, urgent, waits = append(again, one.claim.ID), append(urgent, withdrawn), append(waits, wait)
 		tried, untried = append(tried, one.result.RetryIn > 0), append(untried, one.result.Untried)
 		asksFirst = append(asksFirst, wait == 0 && !withdrawn && one.claim.AskFirst)
+		f.more = f.more || wait == 0
 	}
 	if len(done) > 0 {
 		batch.Queue(`delete from sync.due where person_id = any ($1)`, done)

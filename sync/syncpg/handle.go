@@ -31,7 +31,7 @@ func (s *Store) Handle(ctx context.Context, decisions []ParkedDecision, h Handli
 	if h.Actor.HSAID == "" || h.Ground == "" {
 		return nil, fmt.Errorf("handle what is parked: who does it, and why, is required")
 	}
-	err = s.begin(ctx, func(tx pgx.Tx) error {
+	err = s.begin(ctx, func(tx *transaction) error {
 		d := &handling{Store: s, Handling: h, tx: tx, changed: map[key]plan.State{}, queue: queue{}}
 		if err := d.lock(ctx, decisions); err != nil {
 			return err
@@ -52,7 +52,7 @@ func (s *Store) Handle(ctx context.Context, decisions []ParkedDecision, h Handli
 type handling struct {
 	*Store
 	Handling
-	tx       pgx.Tx
+	tx       *transaction
 	kept     map[int64]contact.PersonID
 	states   map[key]plan.State
 	changed  map[key]plan.State

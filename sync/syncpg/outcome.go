@@ -39,20 +39,9 @@ type message struct {
 	value      []byte
 }
 
-// begin runs a transaction that may put something into the outbox, and tells of it when that is durable.
-func (s *Store) begin(ctx context.Context, do func(pgx.Tx) error) error {
-	if err := pgx.BeginFunc(ctx, s.Pool, do); err != nil {
-		return err
-	}
-	if s.Written != nil {
-		s.Written(ctx)
-	}
-	return nil
-}
-
-// publish puts outcomes and other messages into the outbox. Outcomes of a channel must be put there under that channel's row
-// lock: their sequence is drawn here.
-func (s *Store) publish(ctx context.Context, tx pgx.Tx, outcomes []said, others []message) error {
+// publish puts outcomes and other messages into the outbox, and ends the transaction. Outcomes of a channel must be put there under that
+// channel's row lock: their sequence is drawn here.
+func (s *Store) publish(ctx context.Context, tx *transaction, outcomes []said, others []message) error {
 	if len(outcomes)+len(others) == 0 {
 		return nil
 	}
@@ -83,7 +72,7 @@ func (d *drawn) queue(batch *pgx.Batch, n int) {
 }
 
 // publishDrawn is publish with the sequences given. It sends what is in the batch, too.
-func (s *Store) publishDrawn(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, d drawn, outcomes []said, others []message) error {
+func (s *Store) publishDrawn(ctx context.Context, tx *transaction, batch *pgx.Batch, d drawn, outcomes []said, others []message) error {
 	messages := make([]message, 0, len(d.ids))
 	for i, o := range outcomes {
 		messages = append(messages, s.outcome(o, d.ids[i], d.now))
@@ -99,15 +88,21 @@ func (s *Store) publishDrawn(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, d
 		}
 		messages = nil
 	}
-	if batch.Len() > 0 {
-		if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-			return fmt.Errorf("put into outbox: %w", err)
+	if len(messages) > 0 {
+		if batch.Len() > 0 {
+			if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+				return fmt.Errorf("record what outcomes are about: %w", err)
+			}
 		}
+		if err := copyAll(ctx, tx, messages, d.now); err != nil {
+			return err
+		}
+		batch = &pgx.Batch{}
 	}
-	if len(messages) == 0 {
-		return nil
+	if err := tx.last(ctx, batch); err != nil {
+		return fmt.Errorf("put into outbox: %w", err)
 	}
-	return copyAll(ctx, tx, messages, d.now)
+	return nil
 }
 
 func (s *Store) outcome(o said, sequence int64, now time.Time) message {
@@ -128,7 +123,7 @@ func (s *Store) outcome(o said, sequence int64, now time.Time) message {
 // copied is from how many messages on they are copied: that takes more round trips, and less for each.
 const copied = 16
 
-func copyAll(ctx context.Context, tx pgx.Tx, messages []message, now time.Time) error {
+func copyAll(ctx context.Context, tx querier, messages []message, now time.Time) error {
 	_, err := tx.CopyFrom(ctx, pgx.Identifier{"sync", "outbox"}, []string{"id", "topic", "key", "headers", "value", "created_at"},
 		pgx.CopyFromSlice(len(messages), func(i int) ([]any, error) {
 			m := messages[i]

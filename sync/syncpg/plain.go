@@ -69,7 +69,7 @@ func isPlain(e push.Ended) bool {
 // finishPlain records plain results without reading the rows again: they are written if they are as they were seen. It records all of
 // them or returns errChanged.
 func (s *Store) finishPlain(ctx context.Context, ended []push.Ended) error {
-	return s.begin(ctx, func(tx pgx.Tx) error {
+	return s.begin(ctx, func(tx *transaction) error {
 		f := &finish{Store: s, tx: tx, changed: map[key]plan.State{}, states: map[key]plan.State{}}
 		slices.SortFunc(ended, func(a, b push.Ended) int { return cmp.Compare(a.Claim.ID, b.Claim.ID) }) // as everybody locks them
 		versions := map[key]uint32{}

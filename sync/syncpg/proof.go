@@ -89,7 +89,7 @@ func (s *Store) Proofs(ctx context.Context, limit int) ([]push.Proof, error) {
 
 // Proved implements push.Proofs. What was decided or done since the look was handed out is not judged by it.
 func (s *Store) Proved(ctx context.Context, looked []push.Looked) (since []time.Duration, err error) {
-	err = s.begin(ctx, func(tx pgx.Tx) (err error) {
+	err = s.begin(ctx, func(tx *transaction) (err error) {
 		p := &proving{Store: s, tx: tx, changed: map[key]plan.State{}, kept: map[int64]contact.PersonID{}}
 		since, err = p.run(ctx, looked)
 		return err
@@ -103,7 +103,7 @@ func (s *Store) Proved(ctx context.Context, looked []push.Looked) (since []time.
 // proving is what was seen, on its way into the database.
 type proving struct {
 	*Store
-	tx       pgx.Tx
+	tx       *transaction
 	at       time.Time
 	states   map[key]plan.State
 	told     map[key]plan.Verdict // before; only of proofs that are still asked for

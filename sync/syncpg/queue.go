@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -21,6 +22,13 @@ type queued struct {
 	askFirst bool   // before a share is pushed
 	source   string // of the share that is due
 	crowd    int16  // how crowded that is
+	place    bool   // somebody is there to carry it out at once
+}
+
+// leases tells what became of persons who were queued with a place.
+type leases struct {
+	length time.Duration
+	got    func(person, token int64, place uint32)
 }
 
 // queue collects by person what follows from changed states.
@@ -50,9 +58,9 @@ func (q queue) add(person int64, kept contact.PersonID, state plan.State) {
 const held = `interval '10 seconds'`
 
 // put is queue at once.
-func (q queue) put(ctx context.Context, tx pgx.Tx) error {
+func (q queue) put(ctx context.Context, tx querier) error {
 	var batch pgx.Batch
-	q.queue(&batch)
+	q.queue(&batch, leases{})
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("queue persons: %w", err)
 	}
@@ -60,10 +68,11 @@ func (q queue) put(ctx context.Context, tx pgx.Tx) error {
 }
 
 // queue queues persons. One that waits for its next attempt is tried at once: the decision is new. One that somebody works on stays
-// theirs; Finish sees the new decision, by xmin, and that of the version before, which may run beside us, by more.
-func (q queue) queue(batch *pgx.Batch) {
+// theirs; Finish sees the new decision, by xmin, and that of the version before, which may run beside us, by more. One that nobody has queued
+// before and that has a place is leased, but a share only if it could be claimed.
+func (q queue) queue(batch *pgx.Batch, l leases) {
 	var asks, due []int64
-	var first, urgent, free []bool
+	var first, urgent, free, places []bool
 	var crowds []int16
 	for _, person := range slices.Sorted(maps.Keys(q)) {
 		p := q[person]
@@ -72,21 +81,43 @@ func (q queue) queue(batch *pgx.Batch) {
 		}
 		if p.due {
 			due, urgent, free = append(due, person), append(urgent, p.urgent), append(free, p.free)
-			crowds = append(crowds, p.crowd)
+			crowds, places = append(crowds, p.crowd), append(places, p.place)
 		}
 	}
 	if len(due) > 0 {
-		batch.Queue(`
-			insert into sync.due (person_id, urgent, due_at, since, crowd)
-			select p, u, case when f then now() else now() + `+held+` end, now(), c
-			from unnest($1::bigint[], $2::boolean[], $3::boolean[], $4::smallint[]) with ordinality as d (p, u, f, c, n) order by n
-			on conflict (person_id) do update set
-				urgent = due.urgent or excluded.urgent, more = true, crowd = least(due.crowd, excluded.crowd),
-				due_at = case when due.lease is not null then due.due_at
-					when excluded.due_at > now() then least(due.due_at, excluded.due_at) else now() end,
-				attempts = case when due.lease is null then 0 else due.attempts end`, due, urgent, free, crowds)
+		queueDue(batch, l, due, urgent, free, crowds, places)
 	}
 	queueAsks(batch, asks, first)
+}
+
+func queueDue(batch *pgx.Batch, l leases, persons []int64, urgent, free []bool, crowds []int16, places []bool) {
+	leased := `false`
+	if slices.Contains(places, true) {
+		leased = `l and (u or (select ` + gateSQL + `))`
+	}
+	batch.Queue(`
+		insert into sync.due (person_id, urgent, since, crowd, due_at, lease)
+		select p, u, now(), c, now() + case when t then $6 when f then '0' else `+held+` end, case when t then nextval('sync.lease') end
+		from (select p, u, f, c, n, `+leased+` as t
+			from unnest($1::bigint[], $2::boolean[], $3::boolean[], $4::smallint[], $5::boolean[]) with ordinality as d (p, u, f, c, l, n)) as d order by n
+		on conflict (person_id) do update set
+			urgent = due.urgent or excluded.urgent, more = true, crowd = least(due.crowd, excluded.crowd),
+			due_at = case when due.lease is not null then due.due_at
+				when excluded.lease is null and excluded.due_at > now() then least(due.due_at, excluded.due_at) else now() end,
+			attempts = case when due.lease is null then 0 else due.attempts end
+		returning person_id, case when more then null else lease end, xmin`,
+		persons, urgent, free, crowds, places, l.length).Query(func(rows pgx.Rows) error {
+		var person int64
+		var token *int64
+		var place uint32
+		_, err := pgx.ForEachRow(rows, []any{&person, &token, &place}, func() error {
+			if token != nil {
+				l.got(person, *token, place)
+			}
+			return nil
+		})
+		return err
+	})
 }
 
 // queueAsks queues persons to ask about. A question that is under way is asked again: its answer may be older than the reason.

@@ -20,6 +20,7 @@ import (
 	"contactsync/consent/audit"
 	"contactsync/consent/stream"
 	"contactsync/sync/intake"
+	"contactsync/sync/push"
 )
 
 // Config of a store.
@@ -39,6 +40,15 @@ type Config struct {
 	ProofAfter time.Duration
 	// Written is called when there may be something new in the outbox; nil: the relay finds it within half a second.
 	Written func(context.Context)
+	// Pusher carries out what becomes due, or is told that somebody has; nil: whoever looks for it finds it.
+	Pusher Pusher
+}
+
+// Pusher is push.Pusher, as far as the store knows it.
+type Pusher interface {
+	Reserve(n int, urgent bool) (places int)
+	HandOver(ctx context.Context, places int, urgent bool, claims []push.Claim)
+	Wake()
 }
 
 // Store is the sync schema.

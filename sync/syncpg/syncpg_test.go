@@ -52,7 +52,7 @@ func newDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	d.intake, err = intake.New(intake.Config{Store: d.store, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return d.clock },
-		Taken: func() {}, Counted: func(result string, _ reason.Code) { d.counted[result]++ }, Lost: func(stream.Loss) { d.lost++ }})
+		Counted: func(result string, _ reason.Code) { d.counted[result]++ }, Lost: func(stream.Loss) { d.lost++ }})
 	if err != nil {
 		t.Fatal(err)
 	}

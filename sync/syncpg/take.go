@@ -30,8 +30,13 @@ func (s *Store) Take(ctx context.Context, batches ...intake.Batch) error {
 			entries = append(entries, received{e, i})
 		}
 	}
-	err := s.unmoved(ctx, func(tx pgx.Tx) error {
-		return (&taking{Store: s, tx: tx, batches: batches, from: make([]int64, len(batches)), entries: entries}).run(ctx)
+	err := unmoved(func() error {
+		t := &taking{Store: s, batches: batches, from: make([]int64, len(batches)), entries: entries, handing: s.newHanding()}
+		err := s.begin(ctx, func(tx *transaction) error {
+			t.tx = tx
+			return t.run(ctx)
+		})
+		return t.handing.end(ctx, err)
 	})
 	if err != nil {
 		return fmt.Errorf("take %d decisions: %w", len(entries), err)
@@ -47,9 +52,9 @@ type received struct {
 
 // unmoved runs a transaction, and runs it again if a person's rows have moved to another number meanwhile. One that found them
 // moved has locked the rows that say so, and finds the new place the next time.
-func (s *Store) unmoved(ctx context.Context, do func(pgx.Tx) error) (err error) {
+func unmoved(transaction func() error) (err error) {
 	for range 5 {
-		if err = s.begin(ctx, do); !errors.Is(err, errMoved) {
+		if err = transaction(); !errors.Is(err, errMoved) {
 			return err
 		}
 	}
@@ -65,7 +70,7 @@ type numbered struct {
 // taking is what is on its way into the database in one transaction.
 type taking struct {
 	*Store
-	tx       pgx.Tx
+	tx       *transaction
 	batches  []intake.Batch
 	from     []int64 // by batch: records below this offset were taken before
 	entries  []received
@@ -77,6 +82,7 @@ type taking struct {
 	changed  map[key]plan.State
 	outcomes []said
 	others   []message
+	handing  *handing
 }
 
 func (t *taking) run(ctx context.Context) error {
@@ -102,10 +108,15 @@ func (t *taking) run(ctx context.Context) error {
 		return err
 	}
 	t.due(&batch)
-	var d drawn
-	if n := len(t.outcomes) + len(t.others); n > 0 {
-		d.queue(&batch, n)
+	n := len(t.outcomes) + len(t.others)
+	if n == 0 {
+		if err := t.tx.last(ctx, &batch); err != nil {
+			return fmt.Errorf("store what was decided: %w", err)
+		}
+		return nil
 	}
+	var d drawn
+	d.queue(&batch, n)
 	if err := t.tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("store what was decided: %w", err)
 	}
@@ -123,19 +134,34 @@ func (t *taking) begin(ctx context.Context) error {
 	}
 	var batch pgx.Batch
 	queueAdvance(&batch, t.batches, t.from)
-	t.queueFind(&batch, unknown)
-	if err := t.tx.SendBatch(ctx, &batch).Close(); err != nil || len(unknown) == 0 {
+	if len(unknown) > 0 {
+		t.queueMake(&batch, unknown)
+		t.queueFind(&batch, unknown)
+	}
+	if err := t.tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return err
 	}
-	if err := t.create(ctx, unknown); err != nil || len(unknown) == 0 {
-		return err
+	if len(unknown) > 0 {
+		return errors.New("persons are neither there nor made")
 	}
-	batch = pgx.Batch{} // another worker has made them meanwhile
-	t.queueFind(&batch, unknown)
-	return t.tx.SendBatch(ctx, &batch).Close()
+	return nil
 }
 
-// queueFind numbers those who are there, and leaves the others.
+// queueMake makes those who are not there. Whom another worker makes just now is waited for.
+func (t *taking) queueMake(batch *pgx.Batch, unknown map[contact.PersonID]bool) {
+	roots, extensions := identities(unknown)
+	batch.Queue(`
+		insert into sync.person (root, extension)
+		select r, e from unnest($1::text[], $2::text[]) with ordinality as d (r, e, n)
+		where not exists (select from sync.person p where p.root = r and p.extension = e) order by n
+		on conflict (root, extension) do nothing returning person_id`, roots, extensions).Query(func(rows pgx.Rows) error {
+		var id int64
+		_, err := pgx.ForEachRow(rows, []any{&id}, func() error { t.made[id] = true; return nil })
+		return err
+	})
+}
+
+// queueFind numbers persons.
 func (t *taking) queueFind(batch *pgx.Batch, unknown map[contact.PersonID]bool) {
 	roots, extensions := identities(unknown)
 	batch.Queue(`
@@ -153,27 +179,6 @@ func (t *taking) queueFind(batch *pgx.Batch, unknown map[contact.PersonID]bool) 
 		})
 		return err
 	})
-}
-
-// create numbers those who are not there, and leaves whom another worker makes.
-func (t *taking) create(ctx context.Context, unknown map[contact.PersonID]bool) error {
-	roots, extensions := identities(unknown)
-	rows, err := t.tx.Query(ctx, `
-		insert into sync.person (root, extension) select * from unnest($1::text[], $2::text[])
-		on conflict (root, extension) do nothing returning person_id, root, extension`, roots, extensions)
-	if err != nil {
-		return fmt.Errorf("make persons: %w", err)
-	}
-	var id int64
-	var root, extension string
-	_, err = pgx.ForEachRow(rows, []any{&id, &root, &extension}, func() error {
-		p := contact.KnownPersonID(root, extension)
-		t.persons[p] = numbered{id, p}
-		t.made[id] = true
-		delete(unknown, p)
-		return nil
-	})
-	return err
 }
 
 // identities come in an order that is the same for every worker.
@@ -368,5 +373,5 @@ func (t *taking) due(batch *pgx.Batch) {
 			q[person] = p
 		}
 	}
-	q.queue(batch)
+	t.handing.queue(batch, q)
 }

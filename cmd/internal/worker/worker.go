@@ -105,7 +105,8 @@ func New(c Config) (_ *Worker, err error) {
 	if err := w.newRegisterSide(store, m); err != nil {
 		return nil, errors.Join(err, w.publisher.Close())
 	}
-	w.intake, err = intake.New(intake.Config{Store: store, Log: c.Log, Now: c.Now, Rules: c.Rules, Taken: w.pusher.Wake, Counted: m.countRecord,
+	store.Pusher = w.pusher
+	w.intake, err = intake.New(intake.Config{Store: store, Log: c.Log, Now: c.Now, Rules: c.Rules, Counted: m.countRecord,
 		Lost: func(l stream.Loss) { m.lost.Add(float64(max(1, l.To-l.From))) }})
 	return w, err
 }

@@ -1,0 +1,260 @@
+package push_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"contactsync/sync/intake"
+	"contactsync/sync/push"
+	"contactsync/sync/syncpg"
+)
+
+// handsOver is a world whose store hands over what it takes in, and where nobody is due.
+func handsOver(t *testing.T, configure func(*push.Config)) *world {
+	t.Helper()
+	w := newWorld(t, configure)
+	w.store.Pusher = w.pusher
+	w.pusher.CatchUp(t.Context())
+	return w
+}
+
+func (w *world) count(sql string) (n int) {
+	w.t.Helper()
+	if err := w.pool.QueryRow(w.t.Context(), sql).Scan(&n); err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+func TestWhatIsTakenInIsPushedWithoutAClaim(t *testing.T) {
+	t.Parallel()
+	w := handsOver(t, nil)
+	w.shares("empty", 1)
+	w.pusher.Ended()
+	w.wantMobiles("empty", numberOf(1).Reveal())
+	w.wantOutcomes(1, "pushed")
+	w.withdraws("empty", 2)
+	w.pusher.Ended()
+	w.wantMobiles("empty", "")
+	w.wantOutcomes(2, "pushed")
+	if n := w.count(`select count(*) from sync.due`); n != 0 || w.proves() != 1 {
+		t.Errorf("%d are still due, and the removal is to be looked for", n)
+	}
+}
+
+// Of the records of all numbers a withdrawal is handed over with each.
+func TestAWithdrawalIsHandedOverForAllNumbers(t *testing.T) {
+	t.Parallel()
+	w := handsOver(t, nil)
+	w.shares(newNumber, 1)
+	w.pusher.Ended()
+	w.withdraws(oldNumber, 2)
+	w.pusher.Ended()
+	w.asks()
+	w.pushes()
+	w.shares(newNumber, 3)
+	w.pusher.Ended()
+	w.wantMobiles(newNumber, numberOf(3).Reveal())
+	w.copies("empty", newNumber) // nothing to remove there
+	w.copies("both_channels", oldNumber)
+	w.withdraws(newNumber, 4)
+	w.pusher.Ended()
+	w.wantMobiles(oldNumber, "")
+	w.wantOutcomes(4, "pushed")
+}
+
+// A read that is older than the last write shows no entry, and proves nothing.
+func TestAnOldReadIsNotBelievedAfterAHandover(t *testing.T) {
+	t.Parallel()
+	w := handsOver(t, func(c *push.Config) { c.ReadLag = 3 * time.Second })
+	w.shares("empty", 1)
+	w.pusher.Ended()
+	before := w.network.lastRead
+	w.network.replay = before
+	w.withdraws("empty", 2)
+	w.pusher.Ended()
+	w.wantOutcomes(2)
+	w.wantMobiles("empty", numberOf(1).Reveal())
+}
+
+// A person of whom a write may still land is written to even if the read shows that there is nothing to do.
+func TestADoubtIsHandedOver(t *testing.T) {
+	t.Parallel()
+	w := handsOver(t, nil)
+	w.shares("empty", 1)
+	w.pusher.Ended()
+	w.withdraws("empty", 2)
+	w.pusher.Ended()
+	before := w.network.updates()
+	w.count(`with doubt as (update sync.person set unsure = true returning 1) select count(*) from doubt`)
+	w.withdraws("empty", 3) // the register shows nothing any more
+	w.pusher.Ended()
+	w.wantOutcomes(3, "unchanged")
+	if w.network.updates() != before+1 {
+		t.Error("the version was not burnt")
+	}
+}
+
+// everybody shares, in one batch.
+func (w *world) everybody(states ...string) {
+	w.t.Helper()
+	var entries []intake.Entry
+	for i, state := range states {
+		entries = append(entries, w.entry(state, int64(i+1), true))
+	}
+	w.takes(entries...)
+}
+
+var five = []string{"empty", "both_channels", "staff_entries", "paper_opt_out", "contact_persons"}
+
+// A quarter of the places is kept for withdrawals. Who is left behind goes before whoever comes later.
+func TestThereAreNoMorePlacesThanThereAre(t *testing.T) {
+	t.Parallel()
+	w := handsOver(t, func(c *push.Config) { c.Concurrency = 4 })
+	w.network.mu.Lock() // nobody gets through
+	w.everybody(five[:4]...)
+	leased := w.count(`select count(*) from sync.due where lease is not null`)
+	w.withdraws(newNumber, 9)
+	urgent := w.count(`select count(*) from sync.due where urgent and lease is not null`)
+	w.network.mu.Unlock()
+	w.pusher.Ended()
+	if leased != 3 || urgent != 0 {
+		t.Errorf("%d shares and %d withdrawals were handed over, want 3 and none", leased, urgent)
+	}
+	w.shares(five[4], 5)
+	if n := w.count(`select count(*) from sync.due where lease is not null`); n != 0 {
+		t.Errorf("%d were handed over before who was there first", n)
+	}
+	for w.pushes() > 0 {
+	}
+	w.everybody(five...)
+	w.pusher.Ended()
+}
+
+// handedOver counts.
+type handedOver struct {
+	syncpg.Pusher
+	claims int
+}
+
+func (h *handedOver) HandOver(ctx context.Context, places int, urgent bool, claims []push.Claim) {
+	h.claims += len(claims)
+	h.Pusher.HandOver(ctx, places, urgent, claims)
+}
+
+func TestNoShareIsHandedOverBeforeTheGate(t *testing.T) {
+	t.Parallel()
+	w := handsOver(t, nil)
+	handed := &handedOver{Pusher: w.pusher}
+	w.store.Pusher = handed
+	w.assign(0, 3)
+	w.shares("empty", 1)
+	w.withdraws("both_channels", 2)
+	w.pusher.Ended()
+	w.wantOutcomes(1)
+	w.wantOutcomes(2, "pushed")
+	if handed.claims != 1 || w.count(`select count(*) from sync.due where lease is null`) != 1 {
+		t.Errorf("%d were handed over", handed.claims)
+	}
+	w.shares("staff_entries", 3) // the gate is open
+	w.pusher.Ended()
+	w.wantOutcomes(3, "pushed")
+}
+
+// Places that a transaction was to fill come back if it fails, or if nobody knows how it ended.
+func TestPlacesComeBack(t *testing.T) {
+	t.Parallel()
+	w := handsOver(t, func(c *push.Config) { c.Concurrency = 4 })
+	for _, statement := range []string{
+		`create function fails() returns trigger language plpgsql as $$ begin raise exception 'at commit'; end $$`,
+		`create constraint trigger fails after insert on sync.due deferrable initially deferred for each row execute function fails()`,
+	} {
+		if _, err := w.pool.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		if w.take(w.entry("empty", 1, true), w.entry("both_channels", 2, false)) == nil {
+			t.Fatal("the transaction did not fail")
+		}
+		w.offset = 0
+	}
+	if got := w.pusher.Reserve(4, true); got != 4 {
+		t.Errorf("there are %d places", got)
+	}
+}
+
+func TestWhoWaitsInTheQueueIsNotHandedOver(t *testing.T) {
+	t.Parallel()
+	w := handsOver(t, nil)
+	w.store.Pusher = nil
+	w.shares("empty", 1)
+	w.store.Pusher = w.pusher
+	w.withdraws("empty", 2)
+	w.pusher.Ended()
+	w.wantOutcomes(2)
+	if w.pushes() != 1 {
+		t.Error("and nobody is due")
+	}
+	w.wantOutcomes(2, "unchanged")
+}
+
+// What is decided during a push is pushed after it, though nobody looks for it meanwhile.
+func TestWhatComesDuringAPushIsNotLeftLying(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *push.Config) { c.Poll = time.Hour })
+	w.store.Pusher = w.pusher
+	w.network.beforePut = func() { w.withdraws("empty", 2) }
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	var running sync.WaitGroup
+	running.Go(func() { w.pusher.Run(ctx) })
+	w.shares("empty", 1)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for len(w.outcomes(2)) == 0 && ctx.Err() == nil {
+		<-tick.C
+	}
+	stop()
+	running.Wait()
+	w.wantMobiles("empty", "")
+}
+
+// idle is a store where nobody is due.
+type idle struct{ push.Store }
+
+func (idle) Claim(context.Context, int, bool, bool) ([]push.Claim, error) { return nil, nil }
+func (idle) Hasten(context.Context) error                                 { return nil }
+
+// Who has reserved places is waited for, and then there are none any more.
+func TestAReservationKeepsThePusherRunning(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, err := push.New(push.Config{Store: idle{}, Register: struct{ push.Register }{}, Log: slog.New(slog.DiscardHandler),
+			SharesAllowed: func() bool { return true }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Reserve(1, true); got != 0 {
+			t.Errorf("%d places before it runs", got)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := false
+		var running sync.WaitGroup
+		running.Go(func() { p.Run(ctx); ended = true })
+		synctest.Wait()
+		if got := p.Reserve(3, false); got != 3 {
+			t.Errorf("%d places", got)
+		}
+		stop()
+		synctest.Wait()
+		if ended || p.Reserve(1, true) != 0 {
+			t.Error("it ended under a reservation, or takes more on")
+		}
+		p.HandOver(ctx, 3, false, nil)
+		running.Wait()
+	})
+}
