@@ -151,6 +151,19 @@ func (s State) withdrawal() (w Withdrawal, ok bool) {
 	return w, ok
 }
 
+// Withdrew returns what a withdrawal wanted, the newest one or the newest scoped one of an e-service, whether or not it is what counts now.
+func (s State) Withdrew(m Mark) (w Want, ok bool) {
+	if s.Withdrawal != nil && s.Withdrawal.mark() == m {
+		return want(*s.Withdrawal), true
+	}
+	for _, own := range s.Scoped {
+		if own.mark() == m {
+			return want(own), true
+		}
+	}
+	return w, false
+}
+
 func want(w Withdrawal) Want {
 	return Want{Kind: Withdrawn, Revision: w.Revision, EventID: w.EventID, Source: w.Source, Under: w.Under}
 }

@@ -16,8 +16,9 @@ import (
 type Proofs interface {
 	// Proofs hands out up to limit of them. They are not handed out again for the length of a lease.
 	Proofs(ctx context.Context, limit int) ([]Proof, error)
-	// Proved records what was seen, and all that follows from it. It returns how long ago each decision was made that is now proved.
-	Proved(ctx context.Context, looked []Looked) (since []time.Duration, err error)
+	// Proved records what was seen, and all that follows from it. It returns how long ago each decision was made that is now proved, and
+	// whose removal is undone. What stands there may also be what the person has decided since.
+	Proved(ctx context.Context, looked []Looked) (since []time.Duration, undone []Proof, err error)
 }
 
 // Proof is a withdrawal that the register has carried out as far as we know.
@@ -168,24 +169,23 @@ func (p *Prover) shown(ctx context.Context, proofs []Proof) (map[contact.PersonI
 
 func (p *Prover) record(ctx context.Context, proofs []Proof, shown map[contact.PersonID]plan.Record) error {
 	looked := make([]Looked, len(proofs))
-	failed := 0
 	for i, proof := range proofs {
-		if looked[i] = seen(proof, shown); looked[i].Seen == Present {
-			failed++
-			p.cfg.Failed()
-			p.cfg.Log.Error("a withdrawn detail stands in the register: it is removed again, before all else", "person_no", proof.ID, "channel", string(proof.Channel))
-		}
+		looked[i] = seen(proof, shown)
 	}
 	visit, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
 	defer cancel()
-	since, err := p.cfg.Store.Proved(visit, looked)
+	since, undone, err := p.cfg.Store.Proved(visit, looked)
 	if err != nil {
 		return err
 	}
 	for _, d := range since {
 		p.cfg.Proved(d)
 	}
-	if failed > 0 {
+	for _, proof := range undone {
+		p.cfg.Failed()
+		p.cfg.Log.Error("a withdrawn detail stands in the register: it is removed again, before all else", "person_no", proof.ID, "channel", string(proof.Channel))
+	}
+	if len(undone) > 0 {
 		p.cfg.Due()
 	}
 	return nil

@@ -3,6 +3,7 @@ package push_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -95,19 +96,73 @@ func TestRemovalIsProvedUnderAllNumbers(t *testing.T) {
 	}
 }
 
-// A newer decision settles what the proof was for.
+// A newer decision that is carried out settles what the proof was for.
 func TestOvertakenRemovalNeedsNoProof(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.withdraws("empty", 1)
 	w.pushes()
 	w.shares("empty", 2)
-	w.proves()
 	w.pushes()
+	w.proves()
 	w.wantMobiles("empty", numberOf(2).Reveal())
 	w.wantOutcomes(1, "unchanged")
 	if w.proves() != 0 || w.undone != 0 {
 		t.Error("what is wanted was taken for a removal that is undone")
+	}
+}
+
+// What the register shows when a share was written, and nobody has recorded that yet, is no removal that is undone.
+func TestAShareThatIsUnderWayUndoesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.withdraws("empty", 1)
+	w.pushes()
+	w.shares("empty", 2)
+	w.copies("both_channels", "empty")
+	if w.proves() != 1 || w.undone != 0 {
+		t.Errorf("%d undone", w.undone)
+	}
+	w.pushes()
+	w.wantOutcomes(1, "unchanged")
+	w.wantOutcomes(2, "pushed")
+	if w.proves() != 1 || w.proves() != 0 || w.undone != 0 {
+		t.Error("the proof is not over")
+	}
+}
+
+// A share that came after a withdrawal and is refused brings the withdrawal back, which nobody pushes again: it is proved all the same,
+// whether the look comes before or after the refusal.
+func TestARemovalBehindARefusedShareIsProved(t *testing.T) {
+	t.Parallel()
+	for about, between := range map[string]func(*world){
+		"looked at before the refusal": func(w *world) { w.proves(); w.refuses() },
+		"looked at after the refusal":  func(w *world) { w.refuses(); w.proves() },
+	} {
+		t.Run(about, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, nil)
+			w.withdraws("empty", 1)
+			w.pushes()
+			w.shares("empty", 2)
+			between(w)
+			if got := w.outcomes(1); !slices.Contains(got, "unchanged proved") {
+				t.Errorf("outcomes %q", got)
+			}
+		})
+	}
+}
+
+// refuses has a share that is due refused by the register.
+func (w *world) refuses() {
+	w.t.Helper()
+	claims, err := w.store.Claim(w.t.Context(), 1, false, true)
+	if err != nil || len(claims) != 1 {
+		w.t.Fatalf("%d claims, %v", len(claims), err)
+	}
+	err = w.finish(claims[0], push.Result{Parked: []push.Parked{{Target: claims[0].Targets[0], Reason: reason.RegisterRefused}}})
+	if err != nil {
+		w.t.Fatal(err)
 	}
 }
 

@@ -88,16 +88,16 @@ func (s *Store) Proofs(ctx context.Context, limit int) ([]push.Proof, error) {
 }
 
 // Proved implements push.Proofs. What was decided or done since the look was handed out is not judged by it.
-func (s *Store) Proved(ctx context.Context, looked []push.Looked) (since []time.Duration, err error) {
-	err = s.begin(ctx, func(tx *transaction) (err error) {
-		p := &proving{Store: s, tx: tx, changed: map[key]plan.State{}, kept: map[int64]contact.PersonID{}}
-		since, err = p.run(ctx, looked)
-		return err
+func (s *Store) Proved(ctx context.Context, looked []push.Looked) (since []time.Duration, undone []push.Proof, err error) {
+	p := &proving{Store: s}
+	err = s.begin(ctx, func(tx *transaction) error {
+		p.tx, p.changed, p.kept = tx, map[key]plan.State{}, map[int64]contact.PersonID{}
+		return p.run(ctx, looked)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("record %d proofs: %w", len(looked), err)
+		return nil, nil, fmt.Errorf("record %d proofs: %w", len(looked), err)
 	}
-	return since, nil
+	return p.since, p.undone, nil
 }
 
 // proving is what was seen, on its way into the database.
@@ -111,15 +111,16 @@ type proving struct {
 	kept     map[int64]contact.PersonID // the number that a person is kept under
 	outcomes []said
 	since    []time.Duration
+	undone   []push.Proof
 }
 
-func (p *proving) run(ctx context.Context, looked []push.Looked) ([]time.Duration, error) {
+func (p *proving) run(ctx context.Context, looked []push.Looked) error {
 	wanted := map[key]push.Looked{}
 	for _, l := range looked {
 		wanted[key{l.Proof.ID, l.Proof.Channel}] = l
 	}
 	if err := p.lock(ctx, wanted); err != nil {
-		return nil, err
+		return err
 	}
 	var audit pgx.Batch
 	var over, early []key
@@ -128,25 +129,29 @@ func (p *proving) run(ctx context.Context, looked []push.Looked) ([]time.Duratio
 		if _, asked := p.told[k]; !asked {
 			continue // another worker has looked, or something new is to be proved
 		}
-		if l.Seen == push.TooEarly {
+		switch w, settled := p.settled(k, l.Proof.Mark); {
+		case l.Seen == push.TooEarly:
 			early = append(early, k)
 			continue
+		case !settled: // something newer has been carried out
+		case l.Seen == push.Present && w.Mark() != p.states[k].Want().Mark():
+			early = append(early, k) // perhaps as it is wanted now
+			continue
+		default:
+			p.judge(&audit, k, l, w)
 		}
 		over = append(over, k)
-		if state := p.states[k]; state.Settled == l.Proof.Mark && state.Want().Mark() == l.Proof.Mark {
-			p.judge(&audit, k, l)
-		}
 	}
 	if err := p.tx.SendBatch(ctx, &audit).Close(); err != nil {
-		return nil, fmt.Errorf("audit: %w", err)
+		return fmt.Errorf("audit: %w", err)
 	}
 	if err := save(ctx, p.tx, p.changed); err != nil {
-		return nil, err
+		return err
 	}
 	if err := p.queue(ctx, over, early); err != nil {
-		return nil, err
+		return err
 	}
-	return p.since, p.publish(ctx, p.tx, p.outcomes, nil)
+	return p.publish(ctx, p.tx, p.outcomes, nil)
 }
 
 // lock takes the channel rows, then the proofs that are still about the same decision.
@@ -183,10 +188,19 @@ func (p *proving) lock(ctx context.Context, wanted map[key]push.Looked) error {
 	return err
 }
 
-// judge tells that a detail is gone, or has the push begin anew.
-func (p *proving) judge(audit *pgx.Batch, k key, l push.Looked) {
+// settled tells what the withdrawal wanted, if it is still the last that was carried out. A share that came since and is not carried out yet may
+// never be: then the withdrawal counts again, and nobody pushes it.
+func (p *proving) settled(k key, m plan.Mark) (w plan.Want, ok bool) {
 	state := p.states[k]
-	want, outcome := state.Want(), "removed"
+	if state.Settled != m {
+		return w, false
+	}
+	return state.Withdrew(m)
+}
+
+// judge tells that a detail is gone, or has the push begin anew.
+func (p *proving) judge(audit *pgx.Batch, k key, l push.Looked, want plan.Want) {
+	state, outcome := p.states[k], "removed"
 	if l.Seen == push.Gone {
 		v, told := want.Verdict(p.told[k].Outcome), p.told[k]
 		v.Reason, v.Effects, v.Version, v.ProvedAt = told.Reason, told.Effects, l.Version, p.at
@@ -195,6 +209,7 @@ func (p *proving) judge(audit *pgx.Batch, k key, l push.Looked) {
 	} else {
 		state.Doubt(want)
 		p.changed[k], outcome = state, "still_there"
+		p.undone = append(p.undone, l.Proof)
 	}
 	p.queueEntries(audit, entry{at: p.at, action: "register.prove", person: k.person, channel: string(k.channel), ground: want.EventID, outcome: outcome, version: l.Version})
 }
