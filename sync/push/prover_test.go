@@ -153,6 +153,20 @@ func TestARemovalBehindARefusedShareIsProved(t *testing.T) {
 	}
 }
 
+// So it is with a share that comes while the withdrawal is carried out.
+func TestARemovalDuringWhichAShareComesIsProved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.withdraws("both_channels", 1)
+	w.network.beforePut = func() { w.shares("both_channels", 2) }
+	w.pushes()
+	w.wantOutcomes(1, "superseded newer_decision")
+	w.refuses()
+	w.wantOutcomes(1, "superseded newer_decision", "unchanged")
+	w.proves()
+	w.wantOutcomes(1, "superseded newer_decision", "unchanged", "pushed proved")
+}
+
 // refuses has a share that is due refused by the register.
 func (w *world) refuses() {
 	w.t.Helper()

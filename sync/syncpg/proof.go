@@ -26,9 +26,10 @@ func (f *finish) toProve(batch *pgx.Batch) {
 	for _, one := range f.all {
 		for _, s := range one.result.Settled {
 			state := f.states[key{one.claim.ID, s.Target.Channel}]
-			if w := state.Want(); w.Kind == plan.Withdrawn && w.Mark() == state.Settled && w.Mark() == s.Target.Want.Mark() {
+			m := s.Target.Want.Mark()
+			if _, counts := state.Withdrew(m); counts && state.Settled == m { // even if a newer share is wanted now: that may never be carried out
 				persons, channels = append(persons, one.claim.ID), append(channels, string(s.Target.Channel))
-				marks, outcomes = append(marks, string(w.Mark())), append(outcomes, string(s.Outcome))
+				marks, outcomes = append(marks, string(m)), append(outcomes, string(s.Outcome))
 				reasons, effects = append(reasons, string(s.Reason)), append(effects, joinCodes(s.Effects))
 			}
 		}
