@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -103,6 +104,9 @@ func sessions(t *testing.T, address string) []int {
 
 func TestEndsWithItsTerminal(t *testing.T) {
 	t.Parallel()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // else dev would ignore it where these tests run under nohup
+	defer signal.Stop(hangups)
 	if code, _ := Start(t, "--data", t.TempDir()).End(syscall.SIGHUP); code != 0 {
 		t.Errorf("after SIGHUP: code %d", code)
 	}
