@@ -22,4 +22,7 @@ func (p *Pusher) CatchUp(ctx context.Context) {
 	p.Round(ctx)
 }
 
+// Returns is the register's return after an outage.
+func (p *Pusher) Returns() { p.returned.Store(true) }
+
 func (p *Pusher) Ended() { p.working.Wait() }

@@ -8,13 +8,11 @@ import (
 
 // Reserve takes up to n places for persons who are about to become due, and says how many: with a withdrawal due if urgent, else with shares
 // only. A store that leases them as it puts them into the queue, and hands them over, spares them the wait for a claim, and PostgreSQL the claim.
-// There are places only while nobody who is due has been left behind: who comes later does not go first. Each reservation is to be followed by
-// HandOver.
+// There are places only while nobody who is due has been left behind: who comes later does not go first, nor before those whom an outage has put
+// off. Each reservation is to be followed by HandOver.
 func (p *Pusher) Reserve(n int, urgent bool) int {
-	if n == 0 || p.cfg.Changes != nil || p.breaker.State() != gobreaker.StateClosed || !p.caughtUp.Load() || !urgent && !p.cfg.SharesAllowed() {
-		return 0
-	}
-	if !p.enter() {
+	keepsUp := p.caughtUp.Load() && !p.returned.Load() && p.breaker.State() == gobreaker.StateClosed
+	if n == 0 || p.cfg.Changes != nil || !keepsUp || !urgent && !p.cfg.SharesAllowed() || !p.enter() {
 		return 0
 	}
 	places := p.take(n, urgent)

@@ -131,8 +131,9 @@ func TestThereAreNoMorePlacesThanThereAre(t *testing.T) {
 	}
 	for w.pushes() > 0 {
 	}
-	w.everybody(five...)
+	w.shares(five[0], 20) // nobody is left behind any more
 	w.pusher.Ended()
+	w.wantOutcomes(20, "pushed")
 }
 
 // handedOver counts.
@@ -229,15 +230,34 @@ type idle struct{ push.Store }
 func (idle) Claim(context.Context, int, bool, bool) ([]push.Claim, error) { return nil, nil }
 func (idle) Hasten(context.Context) error                                 { return nil }
 
+func newIdle(t *testing.T) *push.Pusher {
+	t.Helper()
+	p, err := push.New(push.Config{Store: idle{}, Register: struct{ push.Register }{}, Log: slog.New(slog.DiscardHandler), SharesAllowed: func() bool { return true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// A withdrawal that was tried in vain while the register was away may wait for its next attempt.
+func TestNobodyIsHandedOverBeforeThoseWhomAnOutagePutOff(t *testing.T) {
+	t.Parallel()
+	p := newIdle(t)
+	p.CatchUp(t.Context())
+	p.Returns()
+	before := p.Reserve(1, false)
+	p.HandOver(t.Context(), before, false, nil)
+	p.Round(t.Context())
+	if after := p.Reserve(1, false); before != 0 || after != 1 {
+		t.Errorf("%d places before they were hastened, %d after", before, after)
+	}
+}
+
 // Who has reserved places is waited for, and then there are none any more.
 func TestAReservationKeepsThePusherRunning(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		p, err := push.New(push.Config{Store: idle{}, Register: struct{ push.Register }{}, Log: slog.New(slog.DiscardHandler),
-			SharesAllowed: func() bool { return true }})
-		if err != nil {
-			t.Fatal(err)
-		}
+		p := newIdle(t)
 		if got := p.Reserve(1, true); got != 0 {
 			t.Errorf("%d places before it runs", got)
 		}

@@ -169,7 +169,7 @@ func (p *Pusher) Run(ctx context.Context) {
 }
 
 // round claims for the free places, withdrawals first, and returns how many claims it started.
-func (p *Pusher) round(ctx context.Context) (started int) {
+func (p *Pusher) round(ctx context.Context) int {
 	p.caughtUp.Store(false)
 	select { // wait for a place, so that a claim never waits under its lease
 	case p.all <- struct{}{}:

@@ -123,7 +123,7 @@ func (s *Store) outcome(o said, sequence int64, now time.Time) message {
 // copied is from how many messages on they are copied: that takes more round trips, and less for each.
 const copied = 16
 
-func copyAll(ctx context.Context, tx querier, messages []message, now time.Time) error {
+func copyAll(ctx context.Context, tx *transaction, messages []message, now time.Time) error {
 	_, err := tx.CopyFrom(ctx, pgx.Identifier{"sync", "outbox"}, []string{"id", "topic", "key", "headers", "value", "created_at"},
 		pgx.CopyFromSlice(len(messages), func(i int) ([]any, error) {
 			m := messages[i]

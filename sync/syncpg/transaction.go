@@ -15,7 +15,6 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
-	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error)
 }
 
 // transaction is one whose BEGIN goes with its first statements, and whose COMMIT with the last ones where these are known: on a machine
@@ -101,7 +100,7 @@ func (t *transaction) QueryRow(ctx context.Context, sql string, args ...any) pgx
 	return t.conn.QueryRow(ctx, sql, args...)
 }
 
-// CopyFrom implements querier.
+// CopyFrom is as a connection's.
 func (t *transaction) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
 	if err := t.start(ctx); err != nil {
 		return 0, err
