@@ -18,6 +18,8 @@ type Records interface {
 const (
 	// worthIt is how many must wait for their records to be read together.
 	worthIt = 20
+	// together is how many must have been claimed at once for that: one call takes less than two.
+	together = 2
 	// keptFor is how long a record is good for that was read ahead. An older one would only be refused more often.
 	keptFor = 2 * time.Minute
 	// aheadPause is how long records are read one by one after they could not be read together, fewPause after there were too few.
@@ -33,7 +35,8 @@ type ahead struct {
 	records map[contact.PersonID]early
 	reading bool      // more are on their way
 	behind  bool      // the last claims found more than there were places for
-	resume  time.Time // not before
+	few     time.Time // until then too few wait
+	failed  time.Time // until then records are read one by one
 }
 
 // early is a record and when it was begun to be read, by the register's clock and by ours.
@@ -55,7 +58,7 @@ func (a *ahead) take(p contact.PersonID, now time.Time) (early, bool) {
 func (a *ahead) begin(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.reading || !a.behind || len(a.records) >= MostProfiles || now.Before(a.resume) {
+	if a.reading || !a.behind || len(a.records) >= MostProfiles || now.Before(a.few) || now.Before(a.failed) {
 		return false
 	}
 	a.reading = true
@@ -98,16 +101,30 @@ func (a *ahead) missing(persons []contact.PersonID) []contact.PersonID {
 	return out
 }
 
-// end takes in what was read. Records of persons whom somebody else has pushed go when they are too old.
-func (a *ahead) end(got map[contact.PersonID]Reading, began, now time.Time, err error) {
+// paused tells whether records are to be read one by one, as they could not be read together.
+func (a *ahead) paused(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	return now.Before(a.failed)
+}
+
+// end is add for those who wait.
+func (a *ahead) end(got map[contact.PersonID]Reading, began, now time.Time, err error) {
+	a.mu.Lock()
 	a.reading = false
-	switch {
-	case errors.Is(err, errFew):
-		a.resume = now.Add(fewPause)
-	case err != nil || len(got) == 0:
-		a.resume = now.Add(aheadPause)
+	if errors.Is(err, errFew) {
+		a.few = now.Add(fewPause)
+	}
+	a.mu.Unlock()
+	a.add(got, began, now, err)
+}
+
+// add takes in what was read. Records of persons whom somebody else has pushed go when they are too old.
+func (a *ahead) add(got map[contact.PersonID]Reading, began, now time.Time, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !errors.Is(err, errFew) && (err != nil || len(got) == 0) {
+		a.failed = now.Add(aheadPause)
 	}
 	if a.records == nil {
 		a.records = map[contact.PersonID]early{}
@@ -152,4 +169,32 @@ func (p *Pusher) recordsOf(ctx context.Context) (map[contact.PersonID]Reading, e
 		return nil, errFew
 	}
 	return p.cfg.Records.Records(ctx, waiting[:min(len(waiting), MostProfiles)])
+}
+
+// readable are the persons of claims whose records are not here, and can be read together.
+func (p *Pusher) readable(claims []Claim) []contact.PersonID {
+	if p.cfg.Records == nil || len(claims) < together || p.ahead.paused(p.now()) {
+		return nil
+	}
+	var persons []contact.PersonID
+	for _, c := range claims {
+		if len(c.Targets) > 0 && len(c.Linked) == 0 {
+			persons = append(persons, c.Person)
+		}
+	}
+	persons = p.ahead.missing(persons)
+	return persons[:min(len(persons), MostProfiles)]
+}
+
+// readTogether reads the records of persons who are claimed. It has half the time of a call: they may have to be read one by one after it,
+// under the same lease.
+func (p *Pusher) readTogether(ctx context.Context, persons []contact.PersonID) {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout/2)
+	defer cancel()
+	began := p.cfg.RegisterNow()
+	got, err := p.cfg.Records.Records(ctx, persons)
+	if err != nil {
+		p.troubles.Warn("ahead", "records cannot be read together", err)
+	}
+	p.ahead.add(got, began, p.now(), err)
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"contactsync/consent/contact"
 	"contactsync/sync/intake"
 	"contactsync/sync/push"
 	"contactsync/sync/syncpg"
@@ -100,11 +101,13 @@ func TestADoubtIsHandedOver(t *testing.T) {
 }
 
 // everybody shares, in one batch.
-func (w *world) everybody(states ...string) {
+func (w *world) everybody(states ...string) { w.everybodyFrom(1, states...) }
+
+func (w *world) everybodyFrom(revision int64, states ...string) {
 	w.t.Helper()
 	var entries []intake.Entry
 	for i, state := range states {
-		entries = append(entries, w.entry(state, int64(i+1), true))
+		entries = append(entries, w.entry(state, revision+int64(i), true))
 	}
 	w.takes(entries...)
 }
@@ -277,4 +280,64 @@ func TestAReservationKeepsThePusherRunning(t *testing.T) {
 		p.HandOver(ctx, 3, false, nil)
 		running.Wait()
 	})
+}
+
+// readCall is the call for one record.
+const readCall = "GetPersonContactInformationUnrestricted"
+
+// records counts the calls for many records.
+type records struct {
+	next  push.Records
+	calls int
+	fault error
+}
+
+func (r *records) Records(ctx context.Context, ids []contact.PersonID) (map[contact.PersonID]push.Reading, error) {
+	r.calls++
+	if r.fault != nil {
+		return nil, r.fault
+	}
+	return r.next.Records(ctx, ids)
+}
+
+// readsTogether is a world whose pusher can read many records in one call.
+func readsTogether(t *testing.T) (*world, *records) {
+	t.Helper()
+	r := &records{}
+	w := handsOver(t, func(c *push.Config) { c.Records = r })
+	r.next = w.ahead
+	return w, r
+}
+
+func TestRecordsOfThoseWhoComeTogetherAreReadTogether(t *testing.T) {
+	t.Parallel()
+	w, r := readsTogether(t)
+	four := five[:4] // the fifth record has elements that a profile does not tell of
+	w.everybody(four...)
+	w.pusher.Ended()
+	for i, state := range four {
+		w.wantMobiles(state, numberOf(int64(i+1)).Reveal())
+	}
+	if alone := w.network.seen[readCall]; r.calls != 1 || alone != 0 {
+		t.Errorf("%d calls for many records and %d for one each, want 1 and none", r.calls, alone)
+	}
+	w.shares(five[0], 6)
+	w.pusher.Ended()
+	w.wantMobiles(five[0], numberOf(6).Reveal())
+	if alone := w.network.seen[readCall]; r.calls != 1 || alone != 1 {
+		t.Errorf("%d calls for many records and %d for one each, want 1 and 1: who comes alone is read alone", r.calls, alone)
+	}
+}
+
+func TestRecordsThatCannotBeReadTogetherAreReadOneByOne(t *testing.T) {
+	t.Parallel()
+	w, r := readsTogether(t)
+	r.fault = errNetwork
+	for _, revision := range []int64{1, 11} {
+		w.everybodyFrom(revision, five...)
+		w.pusher.Ended()
+	}
+	if alone := w.network.seen[readCall]; r.calls != 1 || alone != 10 {
+		t.Errorf("%d calls for many records and %d for one each, want 1 and 10: it is not tried again at once", r.calls, alone)
+	}
 }

@@ -30,7 +30,7 @@ type Config struct {
 	SharesAllowed func() bool
 	// Removed is called when a removal is durable, and may be looked for; nil: nobody looks. It must not block.
 	Removed func()
-	// Concurrency is how many persons are worked on at once (64), or fewer while the register cannot bear it. A quarter of the places is
+	// Concurrency is how many persons are worked on at once (256), or fewer while the register cannot bear it. A quarter of the places is
 	// kept for withdrawals.
 	Concurrency int
 	// CallTimeout bounds one register call with its retries (4 s). It must lie well inside the store's lease.
@@ -48,7 +48,7 @@ type Config struct {
 // What a Config has that says nothing else.
 const (
 	CallTimeout = 4 * time.Second
-	Concurrency = 64
+	Concurrency = 256
 )
 
 // firstPlaces is with how many persons at once a pusher begins: it knows nothing yet of what the register bears.
@@ -295,6 +295,18 @@ func (p *Pusher) begin(ctx context.Context, claims []Claim, urgent bool) {
 		p.working.Go(func() { p.bulk(ctx, claims, urgent) })
 		return
 	}
+	persons := p.readable(claims)
+	if len(persons) < together {
+		p.beginEach(ctx, claims, urgent)
+		return
+	}
+	p.working.Go(func() {
+		p.readTogether(ctx, persons)
+		p.beginEach(ctx, claims, urgent)
+	})
+}
+
+func (p *Pusher) beginEach(ctx context.Context, claims []Claim, urgent bool) {
 	for _, c := range claims {
 		p.working.Go(func() { p.single(ctx, c, urgent) })
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
@@ -81,23 +82,8 @@ func (s *Store) publishDrawn(ctx context.Context, tx *transaction, batch *pgx.Ba
 		m.id = d.ids[len(outcomes)+i]
 		messages = append(messages, m)
 	}
-	if len(messages) < copied {
-		for _, m := range messages {
-			batch.Queue(`insert into sync.outbox (id, topic, key, headers, value, created_at) values ($1, $2, $3, $4, $5, $6)`,
-				m.id, m.topic, m.key, flat(m.headers), m.value, d.now)
-		}
-		messages = nil
-	}
-	if len(messages) > 0 {
-		if batch.Len() > 0 {
-			if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-				return fmt.Errorf("record what outcomes are about: %w", err)
-			}
-		}
-		if err := copyAll(ctx, tx, messages, d.now); err != nil {
-			return err
-		}
-		batch = &pgx.Batch{}
+	if err := queueMessages(batch, tx.types(), messages, d.now); err != nil {
+		return err
 	}
 	if err := tx.last(ctx, batch); err != nil {
 		return fmt.Errorf("put into outbox: %w", err)
@@ -120,18 +106,25 @@ func (s *Store) outcome(o said, sequence int64, now time.Time) message {
 	return message{id: sequence, topic: event.TopicOutcomes, key: o.pseudo, headers: headers, value: value}
 }
 
-// copied is from how many messages on they are copied: that takes more round trips, and less for each.
-const copied = 16
-
-func copyAll(ctx context.Context, tx *transaction, messages []message, now time.Time) error {
-	_, err := tx.CopyFrom(ctx, pgx.Identifier{"sync", "outbox"}, []string{"id", "topic", "key", "headers", "value", "created_at"},
-		pgx.CopyFromSlice(len(messages), func(i int) ([]any, error) {
-			m := messages[i]
-			return []any{m.id, m.topic, m.key, flat(m.headers), m.value, now}, nil
-		}))
-	if err != nil {
-		return fmt.Errorf("put into outbox: %w", err)
+// queueMessages puts messages into the outbox by one statement. The headers of each go as the text of an array: PostgreSQL's arrays of arrays
+// hold as many of each.
+func queueMessages(batch *pgx.Batch, types *pgtype.Map, messages []message, now time.Time) error {
+	if len(messages) == 0 {
+		return nil
 	}
+	ids, values := make([]int64, len(messages)), make([][]byte, len(messages))
+	topics, keys, headers := make([]string, len(messages)), make([]string, len(messages)), make([]string, len(messages))
+	for i, m := range messages {
+		text, err := types.Encode(pgtype.TextArrayOID, pgtype.TextFormatCode, flat(m.headers), nil)
+		if err != nil {
+			return fmt.Errorf("put into outbox: %w", err)
+		}
+		ids[i], topics[i], keys[i], headers[i], values[i] = m.id, m.topic, m.key, string(text), m.value
+	}
+	batch.Queue(`
+		insert into sync.outbox (id, topic, key, headers, value, created_at)
+		select i, t, k, h::text[], v, $6 from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bytea[]) as m (i, t, k, h, v)`,
+		ids, topics, keys, headers, values, now)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -54,6 +55,9 @@ func (t *transaction) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResu
 	return t.conn.SendBatch(ctx, b)
 }
 
+// types is what the connection knows of PostgreSQL's types.
+func (t *transaction) types() *pgtype.Map { return t.conn.Conn().TypeMap() }
+
 // last sends a batch and ends the transaction with it. What a statement of the batch returns cannot undo it any more, unless it is an error of
 // PostgreSQL's.
 func (t *transaction) last(ctx context.Context, b *pgx.Batch) error {
@@ -98,14 +102,6 @@ func (t *transaction) QueryRow(ctx context.Context, sql string, args ...any) pgx
 		return noRow{err}
 	}
 	return t.conn.QueryRow(ctx, sql, args...)
-}
-
-// CopyFrom is as a connection's.
-func (t *transaction) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
-	if err := t.start(ctx); err != nil {
-		return 0, err
-	}
-	return t.conn.CopyFrom(ctx, table, columns, rows)
 }
 
 type noRow struct{ err error }

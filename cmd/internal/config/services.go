@@ -233,7 +233,7 @@ func ReadWorker(r *Reader) Worker {
 		Meaning: "how decisions are pushed: personv4, one person a call, as the national service takes them; contactsv1, up to a thousand decisions a call"},
 		"personv4", "contactsv1") == "contactsv1"
 	w.CallsPerSecond = readCallsPerSecond(r)
-	w.Concurrency = r.Number(Variable{Name: "PUSH_CONCURRENCY", Default: strconv.Itoa(push.Concurrency), Meaning: "persons worked on at once"}, 1, 256)
+	w.Concurrency = r.Number(Variable{Name: "PUSH_CONCURRENCY", Default: strconv.Itoa(push.Concurrency), Meaning: "persons worked on at once"}, 1, 1024)
 	lease := Variable{Name: "PUSH_LEASE", Default: "10s", Meaning: "how long a person belongs to the worker that took it; those of a killed worker wait so long"}
 	w.Lease = r.Duration(lease, time.Second, time.Minute)
 	w.CallTimeout = r.Duration(Variable{Name: "PUSH_CALL_TIMEOUT", Default: "4s", Meaning: "of one call to the register; at most 4/10 of the lease"}, 100*time.Millisecond, 20*time.Second)
