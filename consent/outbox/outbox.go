@@ -77,7 +77,8 @@ func Notify(ctx context.Context, pool *pgxpool.Pool, schema string) error {
 const (
 	batch = 500
 	poll  = 500 * time.Millisecond // also how soon another relay takes over
-	// relayTimeout bounds one batch: on a silent connection nothing else would.
+	// leadTimeout bounds what goes before the first batch, and relayTimeout one batch: on a silent connection nothing else would.
+	leadTimeout  = 5 * time.Second
 	relayTimeout = 45 * time.Second
 )
 
@@ -111,21 +112,13 @@ func (r *Relay) follow(ctx context.Context) {
 
 // lead works for as long as this session holds the lock; it returns nil if another one has it.
 func (r *Relay) lead(ctx context.Context) error {
-	pooled, err := r.Pool.Acquire(ctx)
+	conn, err := r.session(ctx)
 	if err != nil {
 		return err
 	}
-	conn := pooled.Hijack() // a session lock and LISTEN must not go back into a pool
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	var leader bool
-	if err := conn.QueryRow(ctx, `select pg_try_advisory_lock(hashtext($1))`, "relay "+r.Schema).Scan(&leader); err != nil || !leader {
-		return err
-	}
-	// A leader whose machine has gone without a word must not keep the lock: it asks twice a second, so silence means that.
-	if _, err := conn.Exec(ctx, `set idle_session_timeout = '60s'`); err != nil {
-		return err
-	}
-	if _, err := conn.Exec(ctx, "listen "+pgx.Identifier{r.Schema + "_outbox"}.Sanitize()); err != nil {
+	leader, err := r.elect(ctx, conn)
+	if err != nil || !leader {
 		return err
 	}
 	for {
@@ -141,6 +134,32 @@ func (r *Relay) lead(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// session is a connection of its own: a session lock and LISTEN must not go back into a pool.
+func (r *Relay) session(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, leadTimeout)
+	defer cancel()
+	pooled, err := r.Pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return pooled.Hijack(), nil
+}
+
+// elect tells whether the session has the lock now. A leader whose machine has gone without a word must not keep it: it asks twice a second, so
+// silence means that. That is set first: the answer that says who leads may be lost.
+func (r *Relay) elect(ctx context.Context, conn *pgx.Conn) (leader bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, leadTimeout)
+	defer cancel()
+	if _, err := conn.Exec(ctx, `set idle_session_timeout = '60s'`); err != nil {
+		return false, err
+	}
+	if err := conn.QueryRow(ctx, `select pg_try_advisory_lock(hashtext($1))`, "relay "+r.Schema).Scan(&leader); err != nil || !leader {
+		return false, err
+	}
+	_, err = conn.Exec(ctx, "listen "+pgx.Identifier{r.Schema + "_outbox"}.Sanitize())
+	return err == nil, err
 }
 
 // relay publishes the oldest rows and deletes them.

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -313,5 +315,59 @@ func TestManyNotificationsAreOneLook(t *testing.T) {
 	}
 	if n > many/5 {
 		t.Errorf("the relay looked %d times for what %d notifications told", n, many)
+	}
+}
+
+// silencer makes one connection go silent when a text is first sent on any.
+type silencer struct {
+	at   []byte
+	once sync.Once
+}
+
+type silenced struct {
+	net.Conn
+	by     *silencer
+	silent atomic.Bool
+}
+
+func (s *silencer) dial(ctx context.Context, kind, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, kind, address)
+	return &silenced{Conn: conn, by: s}, err
+}
+
+func (c *silenced) Write(p []byte) (int, error) {
+	if bytes.Contains(p, c.by.at) {
+		c.by.once.Do(func() { c.silent.Store(true) })
+	}
+	return c.Conn.Write(p)
+}
+
+func (c *silenced) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if !c.silent.Load() || err != nil {
+			return n, err
+		}
+	}
+}
+
+// What a connection swallows is the answer that says who leads: PostgreSQL believes that somebody does.
+func TestAConnectionThatGoesSilentDoesNotEndTheRelay(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{"idle_session_timeout", "pg_try_advisory_lock", "listen "} {
+		t.Run(at, func(t *testing.T) {
+			t.Parallel()
+			pool, k := database(t), newKafka()
+			config := pool.Config()
+			config.ConnConfig.DialFunc = (&silencer{at: []byte(at)}).dial
+			through, err := pgxpool.NewWithConfig(t.Context(), config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(through.Close)
+			relay(t, through, k)
+			write(t, pool, 0, 3)
+			k.until(t, "what was written", func() bool { return len(k.values) > 0 })
+		})
 	}
 }
