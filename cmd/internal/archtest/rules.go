@@ -41,7 +41,7 @@ func projectRules() rules {
 		reserved: map[string][]string{"github.com/segmentio/kafka-go": {"consent/stream", "cmd/internal/bench"}},
 		testLibraries: []string{
 			"testing", "net/http/httptest", "github.com/google/go-cmp", "pgregory.net/rapid", "go.uber.org/goleak",
-			"github.com/anishathalye/porcupine", "github.com/Shopify/toxiproxy/v2", "github.com/rogpeppe/go-internal",
+			"github.com/anishathalye/porcupine", "github.com/rogpeppe/go-internal",
 			"github.com/santhosh-tekuri/jsonschema/v6", "github.com/chromedp/chromedp", "github.com/twmb/franz-go",
 		},
 		testLibrariesIn: map[string][]string{"github.com/twmb/franz-go": {"cmd/internal/devstack"}},

@@ -103,6 +103,11 @@ func fleetUnderKill9(t *testing.T, seed uint64, size fleetSize) {
 		f.AwaitReady(service)
 	}
 	store := s.consent()
+	defer func() {
+		if t.Failed() {
+			t.Log(s.left())
+		}
+	}()
 	eventually(t, "everything is pushed and told", func() bool {
 		return s.settled() && s.count(`select count(*) from consent.outbox`) == 0 && allTold(t, store, choices)
 	})

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -64,6 +65,19 @@ func (s *scene) settle() {
 
 func (s *scene) settled() bool {
 	return s.unread() == 0 && s.count(`select (select count(*) from sync.due) + (select count(*) from sync.proof) + (select count(*) from sync.outbox)`) == 0
+}
+
+// left tells what is not done yet.
+func (s *scene) left() string {
+	told := fmt.Sprintf("not read %d", s.unread())
+	for _, what := range []struct{ name, rows string }{
+		{"due", "sync.due"}, {"to ask about", "sync.ask"}, {"to prove", "sync.proof"}, {"outcomes not published", "sync.outbox"},
+		{"choices not published", "consent.outbox"},
+		{"choices not told of", "consent.decision d where not exists (select from consent.outcome o where o.event_id = d.event_id)"},
+	} {
+		told += fmt.Sprintf(", %s %d", what.name, s.count("select count(*) from "+what.rows))
+	}
+	return told
 }
 
 // unread counts what lies in Kafka behind the durable offsets.
