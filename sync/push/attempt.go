@@ -93,8 +93,9 @@ func (a *attempt) read(ctx context.Context, targets []plan.Target) (Reading, boo
 		return nil, true
 	}
 	version := reading.Record().Version
-	if wait := max(a.lagging(version), a.unfinishedSecond(version, began)); wait > 0 {
-		a.result.RetryIn = wait
+	late, second := a.lagging(version), a.unfinishedSecond(version, began)
+	if wait := max(late, second); wait > 0 {
+		a.result.RetryIn, a.result.Untried = wait, late == 0 // nothing has failed: else the first failure would put off for minutes who has waited often
 		return nil, false
 	}
 	return reading, true

@@ -3,6 +3,7 @@ package push_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -242,18 +243,26 @@ func newIdle(t *testing.T) *push.Pusher {
 	return p
 }
 
-// A withdrawal that was tried in vain while the register was away may wait for its next attempt.
+// A withdrawal that was tried in vain while the register was away may wait for its next attempt. After a second absence within ten seconds that
+// is cut short later, and not never.
 func TestNobodyIsHandedOverBeforeThoseWhomAnOutagePutOff(t *testing.T) {
 	t.Parallel()
-	p := newIdle(t)
-	p.CatchUp(t.Context())
-	p.Returns()
-	before := p.Reserve(1, false)
-	p.HandOver(t.Context(), before, false, nil)
-	p.Round(t.Context())
-	if after := p.Reserve(1, false); before != 0 || after != 1 {
-		t.Errorf("%d places before they were hastened, %d after", before, after)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newIdle(t)
+		p.CatchUp(t.Context())
+		p.Returns()
+		var got []int
+		for _, later := range []time.Duration{0, 9 * time.Second, time.Second} {
+			<-time.After(later)
+			p.Round(t.Context())
+			places := p.Reserve(1, false)
+			p.HandOver(t.Context(), places, false, nil)
+			got = append(got, places)
+		}
+		if want := []int{0, 0, 1}; !slices.Equal(got, want) {
+			t.Errorf("%d places at once, after 9 and after 10 seconds, want %d", got, want)
+		}
+	})
 }
 
 // Who has reserved places is waited for, and then there are none any more.

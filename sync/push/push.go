@@ -82,7 +82,7 @@ type Result struct {
 	Unsure  bool
 	Written Written       // zero if no write was answered
 	RetryIn time.Duration // when the targets that are neither settled nor parked are due again
-	Untried bool          // the register was not asked: this was no attempt
+	Untried bool          // this was no attempt: the register was not asked, or a version's second is not over
 	Linked  []RecordResult
 }
 

@@ -241,8 +241,7 @@ const hastenEvery = 10 * time.Second
 // attempt, would be carried out after shares that were not.
 func (p *Pusher) hasten(ctx context.Context) bool {
 	if !p.hastened.IsZero() && p.now().Sub(p.hastened) < hastenEvery {
-		p.returned.Store(false)
-		return true
+		return true // then it is for a later round: whom the register's second absence put off may else wait for minutes
 	}
 	asking, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
 	defer cancel()
