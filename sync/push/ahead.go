@@ -116,14 +116,14 @@ func (a *ahead) end(got map[contact.PersonID]Reading, began, now time.Time, err 
 		a.few = now.Add(fewPause)
 	}
 	a.mu.Unlock()
-	a.add(got, began, now, err)
+	a.add(got, began, now, !errors.Is(err, errFew) && (err != nil || len(got) == 0))
 }
 
-// add takes in what was read. Records of persons whom somebody else has pushed go when they are too old.
-func (a *ahead) add(got map[contact.PersonID]Reading, began, now time.Time, err error) {
+// add takes in what was read, or that it failed. Records of persons whom somebody else has pushed go when they are too old.
+func (a *ahead) add(got map[contact.PersonID]Reading, began, now time.Time, failed bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !errors.Is(err, errFew) && (err != nil || len(got) == 0) {
+	if failed {
 		a.failed = now.Add(aheadPause)
 	}
 	if a.records == nil {
@@ -196,5 +196,5 @@ func (p *Pusher) readTogether(ctx context.Context, persons []contact.PersonID) {
 	if err != nil {
 		p.troubles.Warn("ahead", "records cannot be read together", err)
 	}
-	p.ahead.add(got, began, p.now(), err)
+	p.ahead.add(got, began, p.now(), err != nil) // of so few it says nothing that none can be had so
 }

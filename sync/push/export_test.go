@@ -25,4 +25,7 @@ func (p *Pusher) CatchUp(ctx context.Context) {
 // Returns is the register's return after an outage.
 func (p *Pusher) Returns() { p.returned.Store(true) }
 
+// Joined is what came of a claim on two records.
+func Joined(all, other Result) Result { return joined(all, other, Claim{}) }
+
 func (p *Pusher) Ended() { p.working.Wait() }

@@ -299,11 +299,12 @@ type records struct {
 	next  push.Records
 	calls int
 	fault error
+	none  bool // none of them is to be had so
 }
 
 func (r *records) Records(ctx context.Context, ids []contact.PersonID) (map[contact.PersonID]push.Reading, error) {
 	r.calls++
-	if r.fault != nil {
+	if r.fault != nil || r.none {
 		return nil, r.fault
 	}
 	return r.next.Records(ctx, ids)
@@ -335,6 +336,21 @@ func TestRecordsOfThoseWhoComeTogetherAreReadTogether(t *testing.T) {
 	w.wantMobiles(five[0], numberOf(6).Reveal())
 	if alone := w.network.seen[readCall]; r.calls != 1 || alone != 1 {
 		t.Errorf("%d calls for many records and %d for one each, want 1 and 1: who comes alone is read alone", r.calls, alone)
+	}
+}
+
+// Two whom the register does not know keep nobody else's records from being read together.
+func TestAFewWhoseRecordsAreNotToBeHadPauseNothing(t *testing.T) {
+	t.Parallel()
+	w, r := readsTogether(t)
+	r.none = true
+	w.everybody(five[:2]...)
+	w.pusher.Ended()
+	r.none = false
+	w.everybodyFrom(11, five[:2]...)
+	w.pusher.Ended()
+	if alone := w.network.seen[readCall]; r.calls != 2 || alone != 2 {
+		t.Errorf("%d calls for many records and %d for one each, want 2 and 2", r.calls, alone)
 	}
 }
 

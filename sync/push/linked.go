@@ -52,6 +52,7 @@ func settledOf(r Result, c contact.Channel) int {
 // is not held up by a record that refuses to be cleared.
 func joined(all, other Result, c Claim) Result {
 	all.Linked = append(all.Linked, RecordResult{ID: c.ID, Unsure: other.Unsure, Written: other.Written})
+	all.Untried = (all.RetryIn == 0 || all.Untried) && (other.RetryIn == 0 || other.Untried) && all.RetryIn+other.RetryIn > 0
 	all.RetryIn = max(all.RetryIn, other.RetryIn)
 	refused := map[contact.Channel]bool{}
 	for _, p := range other.Parked {

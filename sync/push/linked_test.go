@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"contactsync/sync/push"
 )
@@ -308,6 +309,20 @@ func TestNumbersAreJoinedWhileDecisionsArrive(t *testing.T) {
 		number := []string{oldNumber, newNumber}[i%2]
 		if got := w.outcomesUnder(number, i+1); len(got) == 0 || len(got) != len(w.outcomes(i+1)) {
 			t.Errorf("decision %d under the %s: outcomes %q of %q", i+1, number, got, w.outcomes(i+1))
+		}
+	}
+}
+
+// Waiting for the end of a second is no attempt, on whichever record, unless something has failed on the other one.
+func TestAClaimOnTwoRecordsIsAnAttemptIfOneFails(t *testing.T) {
+	t.Parallel()
+	done, waits, failed := push.Result{}, push.Result{RetryIn: time.Second, Untried: true}, push.Result{RetryIn: time.Minute}
+	for _, c := range []struct {
+		own, other push.Result
+		untried    bool
+	}{{done, done, false}, {done, waits, true}, {waits, done, true}, {waits, waits, true}, {waits, failed, false}, {failed, waits, false}} {
+		if got := push.Joined(c.own, c.other); got.Untried != c.untried || got.RetryIn != max(c.own.RetryIn, c.other.RetryIn) {
+			t.Errorf("%+v and %+v: %+v", c.own, c.other, got)
 		}
 	}
 }
