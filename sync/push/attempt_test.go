@@ -418,3 +418,7 @@ func TestSharesWaitForTheIntakeAndForFreePlaces(t *testing.T) {
 func (*oneClaim) Waiting(context.Context, int) ([]contact.PersonID, error) { return nil, nil }
 
 func (*crowd) Waiting(context.Context, int) ([]contact.PersonID, error) { return nil, nil }
+
+func (*oneClaim) UnderWay(context.Context, int) (int, error) { return 0, nil }
+
+func (*crowd) UnderWay(context.Context, int) (int, error) { return 0, nil }

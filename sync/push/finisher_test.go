@@ -82,3 +82,5 @@ func TestResultsAreRecordedTogether(t *testing.T) {
 }
 
 func (*slow) Waiting(context.Context, int) ([]contact.PersonID, error) { return nil, nil }
+
+func (*slow) UnderWay(context.Context, int) (int, error) { return 0, nil }

@@ -232,7 +232,9 @@ func TestWhatComesDuringAPushIsNotLeftLying(t *testing.T) {
 type idle struct{ push.Store }
 
 func (idle) Claim(context.Context, int, bool, bool) ([]push.Claim, error) { return nil, nil }
-func (idle) Hasten(context.Context) error                                 { return nil }
+
+func (idle) UnderWay(context.Context, int) (int, error) { return 0, nil }
+func (idle) Hasten(context.Context) error               { return nil }
 
 func newIdle(t *testing.T) *push.Pusher {
 	t.Helper()

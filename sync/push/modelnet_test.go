@@ -313,6 +313,11 @@ func (w modelSide) Claim(ctx context.Context, limit int, urgent, shares bool) ([
 	})
 }
 
+// UnderWay implements push.Store.
+func (w modelSide) UnderWay(ctx context.Context, limit int) (int, error) {
+	return ask(ctx, w.modelWorker, "count withdrawals", func() (int, error) { return w.model.store.underWay(limit), nil })
+}
+
 // Waiting implements push.Store.
 func (w modelSide) Waiting(ctx context.Context, limit int) ([]contact.PersonID, error) {
 	return ask(ctx, w.modelWorker, "look around", func() ([]contact.PersonID, error) { return w.model.store.persons(limit), nil })

@@ -112,6 +112,15 @@ func (s *modelStore) waiting(urgent bool) []*modelRow {
 	return out
 }
 
+func (s *modelStore) underWay(limit int) (n int) {
+	for _, r := range s.rows {
+		if r.due && r.urgent && r.lease != 0 && r.dueAt.After(time.Now()) {
+			n++
+		}
+	}
+	return min(n, limit)
+}
+
 func (s *modelStore) claim(w *modelWorker, limit int, urgent, shares bool, asked time.Time) []push.Claim {
 	var claims []push.Claim
 	for _, r := range s.waiting(urgent) {

@@ -251,6 +251,43 @@ func TestWithdrawalsComeFirstAfterWritesWereRefused(t *testing.T) {
 	}
 }
 
+// Two workers have places for all: one takes the withdrawals, which take long, and neither lets a crowd of shares go beside them.
+func TestSharesWaitForWithdrawalsThatAreUnderWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		q.add("first", 1000, false) // those who widen the way
+		register := faulty{reads: func(name string) bool {
+			if strings.HasPrefix(name, "no") {
+				<-time.After(time.Second)
+			}
+			return false
+		}}
+		crowd := time.AfterFunc(time.Minute, func() {
+			q.add("no", 100, true)
+			q.add("share", 400, false)
+		})
+		defer crowd.Stop()
+		var workers sync.WaitGroup
+		for range 2 {
+			workers.Go(func() { q.pushes(t, register, 2*time.Minute, slog.New(slog.DiscardHandler)) })
+		}
+		workers.Wait()
+		shares, overtaken, slowest := 0, 0, time.Duration(0)
+		for _, c := range q.done[1000:] {
+			if c.urgent {
+				overtaken, slowest = shares, max(slowest, c.took)
+			} else {
+				shares++
+			}
+		}
+		const most = 2 * 4 * 21 // each worker has four at a time under way, which take a twentieth of a withdrawal
+		if shares != 400 || overtaken > most {
+			t.Errorf("%d of %d shares went before the last withdrawal, which took %v, want %d of 400 at most", overtaken, shares, slowest, most)
+		}
+	})
+}
+
 // Trap 4 must not hang on this machine's clock.
 func TestWholeSecondsAreJudgedByTheSharedClock(t *testing.T) {
 	t.Parallel()
@@ -308,3 +345,14 @@ func TestVersionOfTheHourThatComesTwice(t *testing.T) {
 }
 
 func (*queue) Waiting(context.Context, int) ([]contact.PersonID, error) { return nil, nil }
+
+func (q *queue) UnderWay(_ context.Context, limit int) (n int, _ error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, r := range q.rows {
+		if r.urgent && r.leased {
+			n++
+		}
+	}
+	return min(n, limit), nil
+}

@@ -22,6 +22,8 @@ type Store interface {
 	// Claim leases up to limit due persons: with a withdrawal due if urgent, else with shares only. Unless shares is true, and no
 	// unread withdrawal may be overlooked, the claims have no share among their targets; they may then have none at all.
 	Claim(ctx context.Context, limit int, urgent, shares bool) ([]Claim, error)
+	// UnderWay counts withdrawals that somebody works on, whichever worker, as far as limit.
+	UnderWay(ctx context.Context, limit int) (int, error)
 	// Waiting names up to limit persons of one number whom nobody works on, those first whose turn comes first.
 	Waiting(ctx context.Context, limit int) ([]contact.PersonID, error)
 	// Finish records what came of claims, each whole or not at all, but not of those whose lease has gone to another: these it returns.

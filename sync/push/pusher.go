@@ -190,14 +190,43 @@ func (p *Pusher) round(ctx context.Context) int {
 		p.ahead.noteBehind(true)
 		return urgent.started // more withdrawals may be due: a place that has become free meanwhile is theirs
 	}
-	free := p.ahead.room(min(p.free(), cap(p.shares)-len(p.shares)))
-	if free <= 0 || !p.cfg.SharesAllowed() {
+	if !p.cfg.SharesAllowed() {
 		return urgent.started
 	}
-	shares := p.claim(ctx, free, false)
+	room := p.sharesRoom(ctx)
+	if room <= 0 {
+		return urgent.started
+	}
+	shares := p.claim(ctx, room, false)
 	p.ahead.noteBehind(shares.more())
 	p.caughtUp.Store(shares.err == nil && !shares.more() && !urgent.more())
 	return urgent.started + shares.started
+}
+
+const (
+	// manyWithdrawals is how many must be under way for shares to hold back.
+	manyWithdrawals = 16
+	// fewShares is how many a worker has under way meanwhile: it may be long, and for no fault of theirs.
+	fewShares = 4
+)
+
+// sharesRoom is how many shares may be begun now: few while many withdrawals are under way, at whichever worker. A share whose record has been
+// read ahead takes half as long, and a crowd of them would slow down what is to go first.
+func (p *Pusher) sharesRoom(ctx context.Context) int {
+	room, few := p.ahead.room(min(p.free(), cap(p.shares)-len(p.shares))), max(0, fewShares-len(p.shares))
+	if room <= few || p.cfg.Changes != nil {
+		return room
+	}
+	asking, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
+	defer cancel()
+	underWay, err := p.cfg.Store.UnderWay(asking, manyWithdrawals+1)
+	if err != nil && ctx.Err() == nil {
+		p.trouble.Warn("claim", "claim failed", err)
+	}
+	if err != nil || underWay > manyWithdrawals {
+		return few
+	}
+	return room
 }
 
 // claimed is what came of a look for persons who are due.

@@ -55,6 +55,18 @@ func (s *Store) Hasten(ctx context.Context) error {
 	return nil
 }
 
+// UnderWay implements push.Store. Those that have failed often do not count: that is no crowd to wait for.
+func (s *Store) UnderWay(ctx context.Context, limit int) (n int, err error) {
+	err = s.Pool.QueryRow(ctx, `
+		select count(*) from (select from sync.due
+			where urgent and least(attempts, 8) = any ('{0,1,2,3,4,5,6,7}') and crowd = 0 and due_at > now() and due_at <= now() + $1 and lease is not null
+			limit $2) as leased`, s.Lease, limit).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count withdrawals under way: %w", err)
+	}
+	return n, nil
+}
+
 // gateSQL tells whether every partition is read as far as it reached when it was last assigned.
 const gateSQL = `not exists (select from sync.partition where next_offset < gate_offset)`
 

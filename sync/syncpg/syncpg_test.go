@@ -595,6 +595,36 @@ func TestWhoWasTriedLeastIsClaimedFirst(t *testing.T) {
 	}
 }
 
+func TestWithdrawalsUnderWayAreCounted(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	wantUnderWay := func(when string, limit, want int) {
+		t.Helper()
+		if n, err := d.store.UnderWay(t.Context(), limit); n != want || err != nil {
+			t.Errorf("%s: %d withdrawals are under way (%v), want %d", when, n, err, want)
+		}
+	}
+	for i, share := range []bool{false, false, false, true} {
+		other := decision(share, int64(i+1))
+		other.Person = numbered(i)
+		d.receives(record(other))
+	}
+	wantUnderWay("none is claimed", 9, 0)
+	claims := d.claims(true)
+	d.claims(false)
+	wantUnderWay("three and a share are claimed", 9, 3)
+	wantUnderWay("nobody asks for more than two", 2, 2)
+	d.finishes(claims[0], pushed(claims[0]))
+	d.finishes(claims[1], push.Result{RetryIn: time.Second})
+	wantUnderWay("one is done, and one waits", 9, 1)
+	if _, err := d.pool.Exec(t.Context(), `update sync.due set attempts = 1, due_at = now() where urgent`); err != nil {
+		t.Fatal(err)
+	}
+	wantUnderWay("the lease has run out", 9, 0)
+	d.claims(true)
+	wantUnderWay("both are tried again", 9, 2)
+}
+
 func TestWorkersTakeTheSamePersonsAtOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
