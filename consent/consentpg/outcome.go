@@ -1,9 +1,11 @@
 package consentpg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,6 +19,11 @@ import (
 // Fold takes outcomes in: of each decision the one with the highest sequence counts, whatever their order. It also learns
 // of revisions that came through other e-services. It returns the persons whose outcomes are news.
 func (s *Store) Fold(ctx context.Context, outcomes []event.Outcome) (news []contact.PersonID, err error) {
+	outcomes = slices.Clone(outcomes)
+	slices.SortStableFunc(outcomes, func(a, b event.Outcome) int { // heads are locked in this order by whoever decides, too
+		return cmp.Or(cmp.Compare(a.Person.Root(), b.Person.Root()), cmp.Compare(a.Person.RevealExtension(), b.Person.RevealExtension()),
+			cmp.Compare(a.Channel, b.Channel))
+	})
 	var batch pgx.Batch // one transaction
 	for _, o := range outcomes {
 		if o.Channel != contact.Mobile && o.Channel != contact.Email {

@@ -17,9 +17,9 @@ import (
 	"contactsync/consent/contact"
 	"contactsync/consent/eservice"
 	"contactsync/consent/event"
+	"contactsync/consent/group"
 	"contactsync/consent/reason"
 	"contactsync/consent/stream"
-	"contactsync/sync/group"
 	"contactsync/sync/plan"
 )
 

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"contactsync/sync/group"
+	"contactsync/consent/group"
 )
 
 const (

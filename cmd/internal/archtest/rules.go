@@ -23,14 +23,14 @@ func projectRules() rules {
 		leaves: map[string][]string{"contracts": {"consent/audit", "consent/pgschema"}},
 		rows: map[string][]string{
 			"consent": {
-				"trouble", "reason", "contact", "event", "audit", "eservice", "pgschema", "consentpg", "stream", "outbox", "web", "portal",
+				"trouble", "group", "reason", "contact", "event", "audit", "eservice", "pgschema", "consentpg", "stream", "outbox", "web", "portal",
 				"pgcluster", "pgtest", "kafkatest", "webtest",
 			},
 			"contracts": {
 				".", "problem", "testca", "rivta", "xsd", "wiretest", "personv4", "personv3", "personprofilev5", "contactsv1",
 				"mockregister", "contracttest",
 			},
-			"sync": {"plan", "group", "intake", "push", "register", "reconcile", "syncpg", "support", "desk"},
+			"sync": {"plan", "intake", "push", "register", "reconcile", "syncpg", "support", "desk"},
 			"cmd": {
 				"internal/run", "internal/config", "internal/database", "internal/devstack", "internal/auditing", "internal/worker", "internal/messenger", "internal/bench",
 				"contactsync", "internal/archtest", "internal/e2e",

@@ -16,9 +16,9 @@ import (
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
+	"contactsync/consent/group"
 	"contactsync/consent/outbox"
 	"contactsync/consent/stream"
-	"contactsync/sync/group"
 )
 
 // Config of a messenger; all fields are required.

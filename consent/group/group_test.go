@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"contactsync/sync/group"
+	"contactsync/consent/group"
 )
 
 var errOdd = errors.New("odd")
@@ -89,11 +89,11 @@ func TestOneThatCannotBeDone(t *testing.T) {
 				d := &doing{odd: true}
 				g := &group.Group[int]{Do: d.do, AtOnce: 1, Most: 100}
 				var all sync.WaitGroup
-				ctx, cancel := context.WithTimeout(t.Context(), tt.timeout)
-				defer cancel()
 				done := make([]bool, 20)
 				for i := range done {
 					all.Go(func() {
+						ctx, cancel := context.WithTimeout(t.Context(), tt.timeout)
+						defer cancel() // as soon as it has its answer, while others wait for theirs
 						<-time.After(time.Duration(i) * time.Millisecond)
 						done[i] = g.Wait(ctx, i) == nil
 					})

@@ -1,0 +1,322 @@
+package consentpg
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"contactsync/consent/contact"
+	"contactsync/consent/event"
+	"contactsync/consent/group"
+)
+
+// decideTimeout bounds a decision, whether the resident waits for it or has left: a click that has arrived is carried out.
+const decideTimeout = 10 * time.Second
+
+// Decide makes a decision durable: the decision, its audit entry and its event, all or nothing. Its revision is the time in
+// microseconds, or one above the highest that is known. Those that are made while others are on their way to the disk share a transaction.
+func (s *Store) Decide(ctx context.Context, w Wish) (Choice, error) {
+	w.EventID = cmp.Or(w.EventID, uuid.NewString()) // before the transaction: if nobody knows how that ended, the next finds what was made
+	d := &deciding{wish: w}
+	waiting, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
+	defer cancel()
+	err := s.decisions.Wait(waiting, d)
+	if err == nil {
+		err = d.err
+	}
+	if err != nil {
+		return Choice{}, fmt.Errorf("record decision: %w", err)
+	}
+	if s.Written != nil {
+		s.Written(ctx)
+	}
+	return d.choice, nil
+}
+
+// deciding is a wish, and what came of it.
+type deciding struct {
+	wish   Wish
+	choice Choice
+	err    error // of this wish alone: nothing was recorded for it
+}
+
+// newDecisions has one transaction under way: what comes meanwhile is in the next.
+func (s *Store) newDecisions() *group.Group[*deciding] {
+	return &group.Group[*deciding]{Do: s.decide, AtOnce: 1, Most: 100}
+}
+
+// head is what one person's decisions on a channel are numbered under.
+type head struct {
+	person  contact.PersonID
+	channel contact.Channel
+}
+
+// newest is the highest revision known under a head, and the last decision made here.
+type newest struct {
+	revision int64
+	eventID  string
+}
+
+// earlier is what a form has led to before.
+type earlier struct {
+	head
+	choice Choice
+}
+
+// made is a decision that is to be written.
+type made struct {
+	event.Decision
+	wish Wish
+}
+
+// decide is one transaction of two round trips: it begins with the first statement and is committed with the last one. A connection on
+// which it has not ended is not used again by the pool, but closed.
+func (s *Store) decide(ctx context.Context, all []*deciding) (err error) {
+	conn, err := s.Pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	open := true
+	defer func() {
+		if open {
+			_, _ = conn.Exec(ctx, `rollback`)
+		}
+	}()
+	var first pgx.Batch
+	first.Queue(`begin`)
+	first.Queue(`set local lock_timeout = '` + patience(all) + `'`)
+	heads, forms := queueHeads(&first, all), queueForms(&first, all)
+	if err := conn.SendBatch(ctx, &first).Close(); err != nil {
+		return err
+	}
+	var decided []made
+	for _, d := range all {
+		if m, isNew := s.choose(d, heads, forms); isNew {
+			decided = append(decided, m)
+		}
+	}
+	if len(decided) == 0 {
+		return nil
+	}
+	var batch pgx.Batch
+	if err := s.queueWrite(&batch, conn.Conn().TypeMap(), decided, heads); err != nil {
+		return err
+	}
+	batch.Queue(`commit`)
+	err = conn.SendBatch(ctx, &batch).Close()
+	open = err != nil
+	return err
+}
+
+// patience is how long the heads are waited for. Somebody who has stopped in the middle of a transaction may hold one for long: that is no reason
+// for others to wait.
+func patience(all []*deciding) string {
+	if len(all) > 1 {
+		return "100ms" // then each is tried by itself
+	}
+	return "1s"
+}
+
+// queueHeads locks the heads, in the order of their keys as everybody does.
+func queueHeads(batch *pgx.Batch, all []*deciding) map[head]newest {
+	heads := map[head]newest{}
+	for _, d := range all {
+		heads[head{d.wish.Person, d.wish.Channel}] = newest{}
+	}
+	roots, extensions, channels := split(sorted(heads))
+	batch.Queue(`
+		insert into consent.channel as c (root, extension, channel)
+		select r, e, h from unnest($1::text[], $2::text[], $3::text[]) with ordinality as d (r, e, h, n) order by n
+		on conflict (root, extension, channel) do update set revision = c.revision
+		returning root, extension, channel, revision, event_id`, roots, extensions, channels).Query(func(rows pgx.Rows) error {
+		var root, extension, channel string
+		var n newest
+		_, err := pgx.ForEachRow(rows, []any{&root, &extension, &channel, &n.revision, &n.eventID}, func() error {
+			heads[head{contact.KnownPersonID(root, extension), contact.Channel(channel)}] = n
+			return nil
+		})
+		return err
+	})
+	return heads
+}
+
+func sorted(heads map[head]newest) []head {
+	return slices.SortedFunc(maps.Keys(heads), func(a, b head) int {
+		return cmp.Or(cmp.Compare(a.person.Root(), b.person.Root()), cmp.Compare(a.person.RevealExtension(), b.person.RevealExtension()),
+			cmp.Compare(a.channel, b.channel))
+	})
+}
+
+func split(heads []head) (roots, extensions, channels []string) {
+	for _, h := range heads {
+		roots, extensions, channels = append(roots, h.person.Root()), append(extensions, h.person.RevealExtension()), append(channels, string(h.channel))
+	}
+	return roots, extensions, channels
+}
+
+// queueForms reads what the wishes' forms have led to before. It is a statement of its own: it sees what was decided while the locks were
+// waited for.
+func queueForms(batch *pgx.Batch, all []*deciding) map[string]earlier {
+	forms, ids := map[string]earlier{}, make([]string, len(all))
+	for i, d := range all {
+		ids[i] = d.wish.EventID
+	}
+	batch.Queue(`
+		select event_id, root, extension, channel, revision, share, value, notify, decided_at, actor_role, reason, correction
+		from consent.decision where event_id = any ($1)`, ids).Query(func(rows pgx.Rows) error {
+		var c Choice
+		var root, extension, channel string
+		var value *string
+		_, err := pgx.ForEachRow(rows, []any{&c.EventID, &root, &extension, &channel, &c.Revision, &c.Share, &value, &c.Notify, &c.DecidedAt,
+			&c.Actor, &c.Reason, &c.Correction}, func() error {
+			was := earlier{head{contact.KnownPersonID(root, extension), contact.Channel(channel)}, c}
+			if value != nil {
+				was.choice.Value = contact.KnownValue(*value)
+			}
+			forms[c.EventID] = was
+			return nil
+		})
+		return err
+	})
+	return forms
+}
+
+// choose says what becomes of a wish, and returns a decision that is to be written. Those before it in the group count as made.
+func (s *Store) choose(d *deciding, heads map[head]newest, forms map[string]earlier) (m made, isNew bool) {
+	w := d.wish
+	h := head{w.Person, w.Channel}
+	d.choice, d.err = Choice{}, nil
+	was, sentBefore := forms[w.EventID]
+	switch {
+	case sentBefore && was.head != h:
+		d.err = ErrForeignForm
+	case sentBefore:
+		d.choice = was.choice
+	case w.Upon != nil && *w.Upon != heads[h].eventID:
+		d.err = ErrNewerChoice
+	default:
+		e := s.decision(w, max(heads[h].revision, w.Above))
+		d.choice = Choice{EventID: e.EventID, Revision: e.Revision, Share: e.Share, Value: e.Value, Notify: e.Notify, DecidedAt: e.DecidedAt,
+			Actor: e.Actor.Role, Reason: e.Reason, Correction: w.Correction}
+		heads[h], forms[e.EventID] = newest{e.Revision, e.EventID}, earlier{h, d.choice}
+		return made{e, w}, true
+	}
+	return made{}, false
+}
+
+func (s *Store) decision(w Wish, highest int64) event.Decision {
+	now := s.Now()
+	d := event.Decision{
+		EventID: w.EventID, Source: s.Source, Time: now, Person: w.Person, Channel: w.Channel, Share: w.Share,
+		Revision: max(now.UnixMicro(), highest+1), DecidedAt: now, Actor: w.Actor, Notice: w.Notice,
+	}
+	if d.Actor.Role == "" {
+		d.Actor.Role = event.RoleResident
+	}
+	if w.Share {
+		d.Value, d.Notify = w.Value, w.Notify
+	} else if d.Reason = w.Reason; d.Reason == "" {
+		d.Reason = event.ReasonResident
+	}
+	return d
+}
+
+// queueWrite stores decisions with their audit entries and events, in their order, and leaves to each head the newest one and its value.
+func (s *Store) queueWrite(batch *pgx.Batch, types *pgtype.Map, decided []made, heads map[head]newest) error {
+	decidedOn := map[head]newest{}
+	for _, d := range decided {
+		h := head{d.Person, d.Channel}
+		decidedOn[h] = heads[h]
+	}
+	keys := sorted(decidedOn)
+	roots, extensions, channels := split(keys)
+	revisions, ids := make([]int64, len(keys)), make([]string, len(keys))
+	for i, h := range keys {
+		revisions[i], ids[i] = decidedOn[h].revision, decidedOn[h].eventID
+	}
+	batch.Queue(`
+		update consent.decision d set value = null from unnest($1::text[], $2::text[], $3::text[]) as k (r, e, h)
+		where d.root = k.r and d.extension = k.e and d.channel = k.h and d.value is not null`, roots, extensions, channels)
+	queueDecisions(batch, decided, decidedOn)
+	batch.Queue(`
+		update consent.channel c set revision = k.v, event_id = k.i from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[]) as k (r, e, h, v, i)
+		where c.root = k.r and c.extension = k.e and c.channel = k.h`, roots, extensions, channels, revisions, ids)
+	acts := make([]entry, len(decided))
+	for i, d := range decided {
+		acts[i] = entry{Act{Person: d.Person, Channel: d.Channel, Actor: d.Actor, Action: "decide " + verb(d.Share),
+			Ground: ground(d.wish, d.Decision), Outcome: "saved", EventID: d.EventID}, d.Time}
+	}
+	queueAudit(batch, s.AuditKey, acts...)
+	return s.queueEvents(batch, types, decided)
+}
+func verb(share bool) string {
+	if share {
+		return "share"
+	}
+	return "withdraw"
+}
+
+func ground(w Wish, d event.Decision) string {
+	if w.Correction == "" {
+		return string(d.Reason)
+	}
+	return w.Correction + ": " + w.Ground
+}
+
+func queueDecisions(batch *pgx.Batch, decided []made, newestOf map[head]newest) {
+	n := len(decided)
+	ids, revisions, shares, values, notifies, ats := make([]string, n), make([]int64, n), make([]bool, n), make([]*string, n), make([]*bool, n), make([]time.Time, n)
+	var texts [9][]string
+	for i, d := range decided {
+		ids[i], revisions[i], shares[i], notifies[i], ats[i] = d.EventID, d.Revision, d.Share, d.Notify, d.DecidedAt
+		if d.Share && newestOf[head{d.Person, d.Channel}].eventID == d.EventID {
+			values[i] = new(d.Value.Reveal())
+		}
+		for column, text := range []string{d.Person.Root(), d.Person.RevealExtension(), string(d.Channel), string(d.Actor.Role), d.Actor.HSAID,
+			string(d.Reason), d.wish.Correction, d.Notice.Version, d.Notice.Language} {
+			texts[column] = append(texts[column], text)
+		}
+	}
+	batch.Queue(`
+		insert into consent.decision (event_id, revision, share, value, notify, decided_at, root, extension, channel, actor_role, actor_id, reason,
+			correction, notice, language)
+		select * from unnest($1::text[], $2::bigint[], $3::boolean[], $4::text[], $5::boolean[], $6::timestamptz[], $7::text[], $8::text[], $9::text[],
+			$10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])`,
+		ids, revisions, shares, values, notifies, ats, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], texts[6], texts[7], texts[8])
+}
+
+// queueEvents puts events into the outbox in their order. The headers of each go as the text of an array: PostgreSQL's arrays of arrays hold as
+// many of each.
+func (s *Store) queueEvents(batch *pgx.Batch, types *pgtype.Map, decided []made) error {
+	keys, headers, values, ats := make([]string, len(decided)), make([]string, len(decided)), make([][]byte, len(decided)), make([]time.Time, len(decided))
+	for i, d := range decided {
+		head, value := d.Binary()
+		text, err := types.Encode(pgtype.TextArrayOID, pgtype.TextFormatCode, flat(head), nil)
+		if err != nil {
+			return fmt.Errorf("put into outbox: %w", err)
+		}
+		keys[i], headers[i], values[i], ats[i] = event.Key(s.Pepper, d.Person), string(text), value, d.Time
+	}
+	batch.Queue(`
+		insert into consent.outbox (id, topic, key, headers, value, created_at)
+		select nextval('consent.outbox_id'), $1, k, h::text[], v, t
+		from unnest($2::text[], $3::text[], $4::bytea[], $5::timestamptz[]) with ordinality as m (k, h, v, t, n) order by n`,
+		event.TopicDecisions, keys, headers, values, ats)
+	return nil
+}
+
+func flat(headers []event.Header) []string {
+	out := make([]string, 0, 2*len(headers))
+	for _, h := range headers {
+		out = append(out, h.Key, string(h.Value))
+	}
+	return out
+}

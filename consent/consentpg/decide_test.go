@@ -1,0 +1,146 @@
+package consentpg_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"contactsync/consent/audit"
+	"contactsync/consent/consentpg"
+	"contactsync/consent/contact"
+)
+
+var vera = contact.KnownPersonID(contact.RootPersonnummer, "198507099805")
+
+func shares(p contact.PersonID, channel contact.Channel, value string) consentpg.Wish {
+	return consentpg.Wish{EventID: uuid.NewString(), Person: p, Channel: channel, Share: true, Value: contact.KnownValue(value)}
+}
+
+// What is decided in one transaction is decided as if one had come after the other.
+func TestWishesOfOneTransactionAreDecidedInTheirOrder(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	before := d.decides(true)
+	first, second := shares(tove, contact.Mobile, "+46701740605"), shares(tove, contact.Mobile, "+46701740606")
+	upon, late, foreign := second, second, first
+	upon.EventID, upon.Upon = uuid.NewString(), &second.EventID
+	late.EventID, late.Upon = uuid.NewString(), &before.EventID
+	foreign.Person = vera
+	mail := shares(tove, contact.Email, "tove@example.se")
+	ended := consentpg.Wish{EventID: uuid.NewString(), Person: vera, Channel: contact.Mobile}
+	wishes := []consentpg.Wish{first, mail, second, first, late, foreign, upon, ended}
+	choices, errs, err := d.store.Together(t.Context(), wishes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []error{nil, nil, nil, nil, consentpg.ErrNewerChoice, consentpg.ErrForeignForm, nil, nil} {
+		if !errors.Is(errs[i], want) || want == nil && (errs[i] != nil || choices[i].EventID != wishes[i].EventID || choices[i].Value != wishes[i].Value) {
+			t.Errorf("wish %d: %+v, %v, want %v", i, choices[i], errs[i], want)
+		}
+	}
+	if choices[3].Revision != choices[0].Revision {
+		t.Error("a form that came twice became two decisions")
+	}
+	var sent []string
+	for _, e := range d.sent() {
+		sent = append(sent, e.EventID)
+	}
+	if got, want := fmt.Sprint(sent), fmt.Sprint([]string{before.EventID, first.EventID, mail.EventID, second.EventID, upon.EventID, ended.EventID}); got != want {
+		t.Errorf("sent %s, want %s", got, want)
+	}
+	if choices[0].Revision <= before.Revision || choices[2].Revision <= choices[0].Revision || choices[6].Revision <= choices[2].Revision {
+		t.Errorf("revisions %d, then %d, %d, %d", before.Revision, choices[0].Revision, choices[2].Revision, choices[6].Revision)
+	}
+	if got := d.choice(); got.EventID != upon.EventID || got.Revision != choices[6].Revision || got.Value != upon.Value {
+		t.Errorf("the newest choice is %+v", got)
+	}
+	var values int
+	if err := d.pool.QueryRow(t.Context(), `select count(value) from consent.decision`).Scan(&values); err != nil || values != 2 {
+		t.Errorf("%d values are kept (%v), want the newest of each channel", values, err)
+	}
+	r, err := audit.Verify(t.Context(), d.pool, consentpg.AuditLog(), audit.Check{Key: audit.DevelopmentKey()})
+	if err != nil || r.Fault != nil || r.Unsealed != 6 || r.Unsigned != 0 {
+		t.Errorf("%d audited, %d without a MAC, %v, %v", r.Unsealed, r.Unsigned, r.Fault, err)
+	}
+}
+
+func TestWishesThatDecideNothingLeaveNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	first := d.decides(true)
+	_, errs, err := d.store.Together(t.Context(), consentpg.Wish{EventID: first.EventID, Person: vera, Channel: contact.Mobile},
+		consentpg.Wish{EventID: uuid.NewString(), Person: vera, Channel: contact.Email, Upon: &first.EventID})
+	if err != nil || !errors.Is(errs[0], consentpg.ErrForeignForm) || !errors.Is(errs[1], consentpg.ErrNewerChoice) {
+		t.Errorf("%v, %v", errs, err)
+	}
+	var heads int
+	if err := d.pool.QueryRow(t.Context(), `select count(*) from consent.channel`).Scan(&heads); err != nil || heads != 1 || len(d.sent()) != 1 {
+		t.Errorf("%d heads (%v), %d sent", heads, err, len(d.sent()))
+	}
+}
+
+// What PostgreSQL does not take of one resident keeps no other one's from being made. Nor does it matter who has closed the browser.
+func TestDecisionsAtOnceDoNotHarmEachOther(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	var all sync.WaitGroup
+	for i := range 60 {
+		w := shares([]contact.PersonID{tove, vera}[i%2], contact.Mobile, "+46701740605")
+		ctx, leave := context.WithCancel(t.Context())
+		bad := i%10 == 3
+		switch {
+		case bad:
+			w.Notice.Version = "\x00"
+		case i%10 == 6:
+			leave()
+		}
+		all.Go(func() {
+			defer leave()
+			c, err := d.store.Decide(ctx, w)
+			if bad != (err != nil) || !bad && c.EventID != w.EventID {
+				t.Errorf("decision %d: %+v, %v", i, c, err)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(d.sent()); n != 54 {
+		t.Errorf("%d sent, want 54", n)
+	}
+}
+
+// Somebody has stopped in the middle of a transaction. One whose head that holds is told soon, and nobody else is kept for longer.
+func TestHeadThatIsHeld(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.decides(true)
+	stopped, err := d.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stopped.Rollback(t.Context())
+	if _, err := stopped.Exec(t.Context(), `select from consent.channel for update`); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	var all sync.WaitGroup
+	for i := range 20 {
+		p := vera
+		if i%10 == 0 {
+			p = tove
+		}
+		all.Go(func() {
+			if _, err := d.store.Decide(t.Context(), shares(p, contact.Mobile, "+46701740605")); (err != nil) != (p == tove) {
+				t.Errorf("decision %d: %v", i, err)
+			}
+		})
+	}
+	all.Wait()
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("that took %v", took)
+	}
+}

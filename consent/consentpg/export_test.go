@@ -1,0 +1,16 @@
+package consentpg
+
+import "context"
+
+// Together decides wishes in one transaction. The last error is of the transaction.
+func (s *Store) Together(ctx context.Context, wishes ...Wish) (choices []Choice, errs []error, err error) {
+	all := make([]*deciding, len(wishes))
+	for i, w := range wishes {
+		all[i] = &deciding{wish: w}
+	}
+	err = s.decide(ctx, all)
+	for _, d := range all {
+		choices, errs = append(choices, d.choice), append(errs, d.err)
+	}
+	return choices, errs, err
+}
