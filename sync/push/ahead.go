@@ -171,9 +171,9 @@ func (p *Pusher) recordsOf(ctx context.Context) (map[contact.PersonID]Reading, e
 	return p.cfg.Records.Records(ctx, waiting[:min(len(waiting), MostProfiles)])
 }
 
-// readable are the persons of claims whose records are not here, and can be read together.
-func (p *Pusher) readable(claims []Claim) []contact.PersonID {
-	if p.cfg.Records == nil || len(claims) < together || p.ahead.paused(p.now()) {
+// readClaimed has the records read of those whose are not here. What it returns is closed in the end; nil: each is read by itself.
+func (p *Pusher) readClaimed(ctx context.Context, claims []Claim) <-chan struct{} {
+	if len(claims) < together {
 		return nil
 	}
 	var persons []contact.PersonID
@@ -182,16 +182,40 @@ func (p *Pusher) readable(claims []Claim) []contact.PersonID {
 			persons = append(persons, c.Person)
 		}
 	}
-	persons = p.ahead.missing(persons)
-	return persons[:min(len(persons), MostProfiles)]
+	if persons = p.ahead.missing(persons); len(persons) < together {
+		return nil
+	}
+	return p.foresee(ctx, persons)
 }
 
-// readTogether reads the records of persons who are claimed. It has half the time of a call: they may have to be read one by one after it,
-// under the same lease.
+// foresee has records read that will soon be written on.
+func (p *Pusher) foresee(ctx context.Context, persons []contact.PersonID) <-chan struct{} {
+	if p.cfg.Records == nil {
+		return nil
+	}
+	read := make(chan struct{})
+	p.working.Go(func() {
+		defer close(read)
+		p.readTogether(ctx, persons[:min(len(persons), MostProfiles)])
+	})
+	return read
+}
+
+// readTogether reads the records of persons who are claimed, or about to be. It has half the time of a call: they may have to be read one by one
+// after it, under the same lease.
 func (p *Pusher) readTogether(ctx context.Context, persons []contact.PersonID) {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout/2)
 	defer cancel()
 	began := p.cfg.RegisterNow()
+	if len(persons) < together {
+		if r, err := p.register.Read(ctx, persons[0]); err == nil && r != nil { // else it is read again under the claim, which tells
+			p.ahead.add(map[contact.PersonID]Reading{persons[0]: r}, began, p.now(), false)
+		}
+		return
+	}
+	if p.ahead.paused(p.now()) {
+		return
+	}
 	got, err := p.cfg.Records.Records(ctx, persons)
 	if err != nil {
 		p.troubles.Warn("ahead", "records cannot be read together", err)

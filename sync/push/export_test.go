@@ -29,3 +29,6 @@ func (p *Pusher) Returns() { p.returned.Store(true) }
 func Joined(all, other Result) Result { return joined(all, other, Claim{}) }
 
 func (p *Pusher) Ended() { p.working.Wait() }
+
+// Foreseen is closed when the records of a reservation have been read.
+func (r Reservation) Foreseen() <-chan struct{} { return r.read }

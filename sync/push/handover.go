@@ -4,35 +4,47 @@ import (
 	"context"
 
 	"github.com/sony/gobreaker/v2"
+
+	"contactsync/consent/contact"
 )
 
-// Reserve takes up to n places for persons who are about to become due, and says how many: with a withdrawal due if urgent, else with shares
-// only. A store that leases them as it puts them into the queue, and hands them over, spares them the wait for a claim, and PostgreSQL the claim.
+// Reservation is places for persons who are about to become due, the first of those it was asked for.
+type Reservation struct {
+	Places int
+	urgent bool
+	read   <-chan struct{} // closed when their records have been read, or could not be; nil: they are not
+}
+
+// Reserve takes places for persons who are about to become due: with a withdrawal due if urgent, else with shares only. A store that leases them
+// as it puts them into the queue, and hands them over, spares them the wait for a claim, and PostgreSQL the claim. Their records are read meanwhile.
 // There are places only while nobody who is due has been left behind: who comes later does not go first, nor before those whom an outage has put
 // off. Each reservation is to be followed by HandOver.
-func (p *Pusher) Reserve(n int, urgent bool) int {
+func (p *Pusher) Reserve(ctx context.Context, persons []contact.PersonID, urgent bool) Reservation {
+	r := Reservation{urgent: urgent}
 	keepsUp := p.caughtUp.Load() && !p.returned.Load() && p.breaker.State() == gobreaker.StateClosed
-	if n == 0 || p.cfg.Changes != nil || !keepsUp || !urgent && !p.cfg.SharesAllowed() || !p.enter() {
-		return 0
+	if len(persons) == 0 || p.cfg.Changes != nil || !keepsUp || !urgent && !p.cfg.SharesAllowed() || !p.enter() {
+		return r
 	}
-	places := p.take(n, urgent)
-	if places < n {
+	r.Places = p.take(len(persons), urgent)
+	if r.Places < len(persons) {
 		p.caughtUp.Store(false)
 	}
-	if places == 0 {
+	if r.Places == 0 {
 		p.working.Done()
+		return r
 	}
-	return places
+	r.read = p.foresee(withRank(context.WithoutCancel(ctx), urgent), persons[:r.Places])
+	return r
 }
 
 // HandOver carries out the claims that places were reserved for, and gives back the places that are left.
-func (p *Pusher) HandOver(ctx context.Context, places int, urgent bool, claims []Claim) {
-	if places == 0 {
+func (p *Pusher) HandOver(ctx context.Context, r Reservation, claims []Claim) {
+	if r.Places == 0 {
 		return
 	}
 	defer p.working.Done()
-	p.giveBack(places-len(claims), urgent)
-	p.begin(ctx, claims, urgent)
+	p.giveBack(r.Places-len(claims), r.urgent)
+	p.begin(ctx, claims, r.urgent, r.read)
 }
 
 // enter keeps Run from returning, and tells whether it has begun and is not about to.

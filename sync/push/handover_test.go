@@ -146,9 +146,9 @@ type handedOver struct {
 	claims int
 }
 
-func (h *handedOver) HandOver(ctx context.Context, places int, urgent bool, claims []push.Claim) {
+func (h *handedOver) HandOver(ctx context.Context, r push.Reservation, claims []push.Claim) {
 	h.claims += len(claims)
-	h.Pusher.HandOver(ctx, places, urgent, claims)
+	h.Pusher.HandOver(ctx, r, claims)
 }
 
 func TestNoShareIsHandedOverBeforeTheGate(t *testing.T) {
@@ -188,7 +188,7 @@ func TestPlacesComeBack(t *testing.T) {
 		}
 		w.offset = 0
 	}
-	if got := w.pusher.Reserve(4, true); got != 4 {
+	if got := w.pusher.Reserve(t.Context(), persons(4), true).Places; got != 4 {
 		t.Errorf("there are %d places", got)
 	}
 }
@@ -245,6 +245,8 @@ func newIdle(t *testing.T) *push.Pusher {
 	return p
 }
 
+func persons(n int) []contact.PersonID { return make([]contact.PersonID, n) }
+
 // A withdrawal that was tried in vain while the register was away may wait for its next attempt. After a second absence within ten seconds that
 // is cut short later, and not never.
 func TestNobodyIsHandedOverBeforeThoseWhomAnOutagePutOff(t *testing.T) {
@@ -257,9 +259,9 @@ func TestNobodyIsHandedOverBeforeThoseWhomAnOutagePutOff(t *testing.T) {
 		for _, later := range []time.Duration{0, 9 * time.Second, time.Second} {
 			<-time.After(later)
 			p.Round(t.Context())
-			places := p.Reserve(1, false)
-			p.HandOver(t.Context(), places, false, nil)
-			got = append(got, places)
+			r := p.Reserve(t.Context(), persons(1), false)
+			p.HandOver(t.Context(), r, nil)
+			got = append(got, r.Places)
 		}
 		if want := []int{0, 0, 1}; !slices.Equal(got, want) {
 			t.Errorf("%d places at once, after 9 and after 10 seconds, want %d", got, want)
@@ -272,7 +274,7 @@ func TestAReservationKeepsThePusherRunning(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newIdle(t)
-		if got := p.Reserve(1, true); got != 0 {
+		if got := p.Reserve(t.Context(), persons(1), true).Places; got != 0 {
 			t.Errorf("%d places before it runs", got)
 		}
 		ctx, stop := context.WithCancel(t.Context())
@@ -280,15 +282,16 @@ func TestAReservationKeepsThePusherRunning(t *testing.T) {
 		var running sync.WaitGroup
 		running.Go(func() { p.Run(ctx); ended = true })
 		synctest.Wait()
-		if got := p.Reserve(3, false); got != 3 {
-			t.Errorf("%d places", got)
+		reserved := p.Reserve(ctx, persons(3), false)
+		if reserved.Places != 3 {
+			t.Errorf("%d places", reserved.Places)
 		}
 		stop()
 		synctest.Wait()
-		if ended || p.Reserve(1, true) != 0 {
+		if ended || p.Reserve(ctx, persons(1), true).Places != 0 {
 			t.Error("it ended under a reservation, or takes more on")
 		}
-		p.HandOver(ctx, 3, false, nil)
+		p.HandOver(ctx, reserved, nil)
 		running.Wait()
 	})
 }
@@ -338,6 +341,38 @@ func TestRecordsOfThoseWhoComeTogetherAreReadTogether(t *testing.T) {
 	w.wantMobiles(five[0], numberOf(6).Reveal())
 	if alone := w.network.seen[readCall]; r.calls != 1 || alone != 1 {
 		t.Errorf("%d calls for many records and %d for one each, want 1 and 1: who comes alone is read alone", r.calls, alone)
+	}
+}
+
+// meanwhile does something between a reservation, when the records have been read, and the handover.
+type meanwhile struct {
+	syncpg.Pusher
+	do func()
+}
+
+func (m *meanwhile) HandOver(ctx context.Context, r push.Reservation, claims []push.Claim) {
+	if r.Places > 0 {
+		<-r.Foreseen()
+		m.do()
+	}
+	m.Pusher.HandOver(ctx, r, claims)
+}
+
+// The record is read while the decision is made durable. Somebody else writes before that is over: the update goes into what stands there then.
+func TestARecordIsForeseenWhileTheTransactionRuns(t *testing.T) {
+	t.Parallel()
+	w, _ := readsTogether(t)
+	w.store.Pusher = &meanwhile{w.pusher, func() {
+		if reads := w.network.seen[readCall]; reads != 1 {
+			t.Errorf("%d reads before the handover", reads)
+		}
+		w.count(`with changed as (update register.persons set version = (version::bigint + 1)::text, own_version = '' returning 1) select count(*) from changed`)
+	}}
+	w.shares("empty", 1)
+	w.pusher.Ended()
+	w.wantMobiles("empty", numberOf(1).Reveal())
+	if reads, updates := w.network.seen[readCall], w.network.updates(); reads != 2 || updates != 2 {
+		t.Errorf("%d reads and %d updates, want a second of each", reads, updates)
 	}
 }
 

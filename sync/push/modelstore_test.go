@@ -82,9 +82,9 @@ func (s *modelStore) handOver(r *modelRow) {
 	if len(w) == 0 || time.Now().Before(w[0].stoppedUntil) {
 		return
 	}
-	places := w[0].pusher.Reserve(1, r.urgent)
+	place := w[0].pusher.Reserve(s.t.Context(), []contact.PersonID{r.person}, r.urgent)
 	var claims []push.Claim
-	if places == 1 {
+	if place.Places == 1 {
 		for _, other := range s.waiting(true) {
 			s.holds(r.urgent || other == r || other.dueAt.After(w[0].asked) || other.urgentSince.After(w[0].asked), "a share is handed over before a withdrawal that was due")
 		}
@@ -94,7 +94,7 @@ func (s *modelStore) handOver(r *modelRow) {
 			claims = nil
 		}
 	}
-	w[0].pusher.HandOver(s.t.Context(), places, r.urgent, claims)
+	w[0].pusher.HandOver(s.t.Context(), place, claims)
 }
 
 // waiting are those who are due, as they are claimed.

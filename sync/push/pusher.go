@@ -309,29 +309,36 @@ func (p *Pusher) claim(ctx context.Context, most int, urgent bool) (c claimed) {
 	}
 	p.trouble.Over("claim", "claims again")
 	c.started = len(claims)
-	p.begin(ctx, claims, urgent)
+	p.begin(ctx, claims, urgent, nil)
 	return c
 }
 
-// begin carries out claims that have places. It is not cut off by a stop: each ends inside its lease anyway.
-func (p *Pusher) begin(ctx context.Context, claims []Claim, urgent bool) {
-	ctx = context.WithoutCancel(ctx)
-	if urgent {
-		ctx = ranked(ctx, rankWithdrawal)
-	}
+// begin carries out claims that have places, when their records have been read if somebody does: foreseen is closed then, or nil. It is not cut
+// off by a stop: each ends inside its lease anyway.
+func (p *Pusher) begin(ctx context.Context, claims []Claim, urgent bool, foreseen <-chan struct{}) {
+	ctx = withRank(context.WithoutCancel(ctx), urgent)
 	if p.cfg.Changes != nil && len(claims) > 0 {
 		p.working.Go(func() { p.bulk(ctx, claims, urgent) })
 		return
 	}
-	persons := p.readable(claims)
-	if len(persons) < together {
+	if foreseen == nil {
+		foreseen = p.readClaimed(ctx, claims)
+	}
+	if foreseen == nil {
 		p.beginEach(ctx, claims, urgent)
 		return
 	}
 	p.working.Go(func() {
-		p.readTogether(ctx, persons)
+		<-foreseen
 		p.beginEach(ctx, claims, urgent)
 	})
+}
+
+func withRank(ctx context.Context, urgent bool) context.Context {
+	if urgent {
+		return ranked(ctx, rankWithdrawal)
+	}
+	return ctx
 }
 
 func (p *Pusher) beginEach(ctx context.Context, claims []Claim, urgent bool) {

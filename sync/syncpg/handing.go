@@ -17,9 +17,9 @@ import (
 // are given back, and leases that there may be run out.
 type handing struct {
 	*Store
-	asked  time.Time      // before the database's now(): our leases end no later than the database's
-	places map[bool]int   // that are reserved, by whether a withdrawal is due
-	urgent map[int64]bool // of those whom there are places for
+	asked  time.Time                 // before the database's now(): our leases end no later than the database's
+	places map[bool]push.Reservation // by whether a withdrawal is due
+	urgent map[int64]bool            // of those whom there are places for
 	claims []leased
 	at     map[int64]int // of a person in claims
 	shares bool          // every partition is read up to its gate
@@ -29,12 +29,12 @@ type handing struct {
 
 // newHanding is for a transaction that is about to begin.
 func (s *Store) newHanding() *handing {
-	return &handing{Store: s, asked: time.Now(), places: map[bool]int{}, urgent: map[int64]bool{}, at: map[int64]int{}}
+	return &handing{Store: s, asked: time.Now(), places: map[bool]push.Reservation{}, urgent: map[int64]bool{}, at: map[int64]int{}}
 }
 
 // queue puts persons into the queue, and reads what is to be known of those who may be handed over.
-func (h *handing) queue(batch *pgx.Batch, q queue) {
-	h.reserve(q)
+func (h *handing) queue(ctx context.Context, batch *pgx.Batch, q queue) {
+	h.reserve(ctx, q)
 	q.queue(batch, leases{length: h.Lease, got: func(person, token int64, place uint32) {
 		h.left--
 		h.at[person] = len(h.claims)
@@ -57,7 +57,7 @@ func (h *handing) queue(batch *pgx.Batch, q queue) {
 }
 
 // reserve finds places for persons of whom something is due that needs no answer first.
-func (h *handing) reserve(q queue) {
+func (h *handing) reserve(ctx context.Context, q queue) {
 	var of [2][]int64 // shares, withdrawals
 	for id, p := range q {
 		if !p.due {
@@ -78,8 +78,12 @@ func (h *handing) reserve(q queue) {
 	for i, urgent := range []bool{true, false} {
 		ids := of[1-i]
 		slices.Sort(ids)
-		h.places[urgent] = h.Pusher.Reserve(len(ids), urgent)
-		for _, id := range ids[:h.places[urgent]] {
+		persons := make([]contact.PersonID, len(ids))
+		for n, id := range ids {
+			persons[n] = q[id].kept
+		}
+		h.places[urgent] = h.Pusher.Reserve(ctx, persons, urgent)
+		for _, id := range ids[:h.places[urgent].Places] {
 			p := q[id]
 			p.place = true
 			q[id], h.urgent[id] = p, urgent
@@ -118,7 +122,7 @@ func (h *handing) end(ctx context.Context, err error) error {
 		}
 	}
 	for _, urgent := range []bool{true, false} {
-		h.Pusher.HandOver(ctx, h.places[urgent], urgent, of[urgent])
+		h.Pusher.HandOver(ctx, h.places[urgent], of[urgent])
 	}
 	if err == nil && h.left > 0 {
 		h.Pusher.Wake()

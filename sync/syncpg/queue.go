@@ -15,6 +15,7 @@ import (
 
 // queued is what is to be done about a person.
 type queued struct {
+	kept     contact.PersonID // the number that the person is kept under
 	due      bool
 	urgent   bool   // a withdrawal is due
 	free     bool   // something is due that needs no answer first
@@ -41,6 +42,7 @@ type queue map[int64]queued
 // withdrawal does not wait for the answer.
 func (q queue) add(person int64, kept contact.PersonID, state plan.State) {
 	want, all := state.Want(), q[person]
+	all.kept = kept
 	shared := want.Kind == plan.Shared
 	first := shared && (kept.Root() == contact.RootSamordningsnummer || !want.Under.IsZero())
 	if state.Due() {

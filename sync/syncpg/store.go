@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"contactsync/consent/audit"
+	"contactsync/consent/contact"
 	"contactsync/consent/stream"
 	"contactsync/sync/intake"
 	"contactsync/sync/push"
@@ -46,8 +47,8 @@ type Config struct {
 
 // Pusher is push.Pusher, as far as the store knows it.
 type Pusher interface {
-	Reserve(n int, urgent bool) (places int)
-	HandOver(ctx context.Context, places int, urgent bool, claims []push.Claim)
+	Reserve(ctx context.Context, persons []contact.PersonID, urgent bool) push.Reservation
+	HandOver(ctx context.Context, r push.Reservation, claims []push.Claim)
 	Wake()
 }
 

@@ -107,7 +107,7 @@ func (t *taking) run(ctx context.Context) error {
 	if err := t.save(&batch); err != nil {
 		return err
 	}
-	t.due(&batch)
+	t.due(ctx, &batch)
 	n := len(t.outcomes) + len(t.others)
 	if n == 0 {
 		if err := t.tx.last(ctx, &batch); err != nil {
@@ -357,7 +357,7 @@ func (t *taking) say(e received, v plan.Verdict) {
 }
 
 // due puts persons whose register record is behind into the queue, and those about whom the register must be asked.
-func (t *taking) due(batch *pgx.Batch) {
+func (t *taking) due(ctx context.Context, batch *pgx.Batch) {
 	kept := map[int64]contact.PersonID{}
 	for _, n := range t.persons {
 		kept[n.id] = n.kept
@@ -373,5 +373,5 @@ func (t *taking) due(batch *pgx.Batch) {
 			q[person] = p
 		}
 	}
-	t.handing.queue(batch, q)
+	t.handing.queue(ctx, batch, q)
 }
