@@ -36,6 +36,7 @@ type Config struct {
 type Store struct {
 	Config
 	decisions *group.Group[*deciding]
+	waiting   chan struct{} // decisions that wait for a head
 }
 
 // New returns a store.
@@ -43,7 +44,7 @@ func New(c Config) (*Store, error) {
 	if c.Pool == nil || c.Source == "" || len(c.Pepper) == 0 || c.AuditKey.IsZero() || c.Now == nil {
 		return nil, errors.New("consentpg: Pool, Source, Pepper, AuditKey and Now are required")
 	}
-	s := &Store{Config: c}
+	s := &Store{Config: c, waiting: make(chan struct{}, max(1, c.Pool.Config().MaxConns/2))}
 	s.decisions = s.newDecisions()
 	return s, nil
 }

@@ -3,6 +3,7 @@ package consentpg
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,17 +18,24 @@ import (
 	"contactsync/consent/group"
 )
 
-// decideTimeout bounds a decision, whether the resident waits for it or has left: a click that has arrived is carried out.
-const decideTimeout = 10 * time.Second
+const (
+	// decideTimeout bounds a decision, whether the resident waits for it or has left: a click that has arrived is carried out.
+	decideTimeout = 10 * time.Second
+	// togetherTimeout bounds a transaction of several. What it cannot do each tries by itself.
+	togetherTimeout = 2 * time.Second
+)
 
 // Decide makes a decision durable: the decision, its audit entry and its event, all or nothing. Its revision is the time in
 // microseconds, or one above the highest that is known. Those that are made while others are on their way to the disk share a transaction.
 func (s *Store) Decide(ctx context.Context, w Wish) (Choice, error) {
 	w.EventID = cmp.Or(w.EventID, uuid.NewString()) // before the transaction: if nobody knows how that ended, the next finds what was made
-	d := &deciding{wish: w}
-	waiting, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
 	defer cancel()
-	err := s.decisions.Wait(waiting, d)
+	d := &deciding{wish: w}
+	err := s.decisions.Wait(ctx, d)
+	if err == nil && d.alone {
+		err = s.decideAlone(ctx, d)
+	}
 	if err == nil {
 		err = d.err
 	}
@@ -45,11 +53,40 @@ type deciding struct {
 	wish   Wish
 	choice Choice
 	err    error // of this wish alone: nothing was recorded for it
+	alone  bool  // it could not be decided together with others, or somebody else holds its head
 }
 
 // newDecisions has one transaction under way: what comes meanwhile is in the next.
 func (s *Store) newDecisions() *group.Group[*deciding] {
-	return &group.Group[*deciding]{Do: s.decide, AtOnce: 1, Most: 100}
+	return &group.Group[*deciding]{Do: s.decideTogether, AtOnce: 1, Most: 100}
+}
+
+// decideTogether waits for no head: somebody may hold it who has stopped in the middle of a transaction.
+func (s *Store) decideTogether(ctx context.Context, all []*deciding) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), togetherTimeout)
+	defer cancel()
+	if s.decide(ctx, all, `skip locked`) != nil {
+		for _, d := range all {
+			d.alone = true
+		}
+	}
+	return nil
+}
+
+// decideAlone waits for the head. Those who do hold no more than half of the connections.
+func (s *Store) decideAlone(ctx context.Context, d *deciding) error {
+	select {
+	case s.waiting <- struct{}{}:
+		defer func() { <-s.waiting }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	d.alone = false
+	err := s.decide(ctx, []*deciding{d}, ``)
+	if err == nil && d.alone {
+		err = errors.New("the head has gone")
+	}
+	return err
 }
 
 // head is what one person's decisions on a channel are numbered under.
@@ -78,7 +115,7 @@ type made struct {
 
 // decide is one transaction of two round trips: it begins with the first statement and is committed with the last one. A connection on
 // which it has not ended is not used again by the pool, but closed.
-func (s *Store) decide(ctx context.Context, all []*deciding) (err error) {
+func (s *Store) decide(ctx context.Context, all []*deciding, held string) error {
 	conn, err := s.Pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -92,8 +129,7 @@ func (s *Store) decide(ctx context.Context, all []*deciding) (err error) {
 	}()
 	var first pgx.Batch
 	first.Queue(`begin`)
-	first.Queue(`set local lock_timeout = '` + patience(all) + `'`)
-	heads, forms := queueHeads(&first, all), queueForms(&first, all)
+	heads, forms := queueHeads(&first, all, held), queueForms(&first, all)
 	if err := conn.SendBatch(ctx, &first).Close(); err != nil {
 		return err
 	}
@@ -116,27 +152,23 @@ func (s *Store) decide(ctx context.Context, all []*deciding) (err error) {
 	return err
 }
 
-// patience is how long the heads are waited for. Somebody who has stopped in the middle of a transaction may hold one for long: that is no reason
-// for others to wait.
-func patience(all []*deciding) string {
-	if len(all) > 1 {
-		return "100ms" // then each is tried by itself
-	}
-	return "1s"
-}
-
-// queueHeads locks the heads, in the order of their keys as everybody does.
-func queueHeads(batch *pgx.Batch, all []*deciding) map[head]newest {
-	heads := map[head]newest{}
+// queueHeads makes the heads that are not there, and locks all, inOrder as Fold does. A head that is held is waited for, or not among them.
+func queueHeads(batch *pgx.Batch, all []*deciding, held string) map[head]newest {
+	wanted, heads := map[head]newest{}, map[head]newest{}
 	for _, d := range all {
-		heads[head{d.wish.Person, d.wish.Channel}] = newest{}
+		wanted[head{d.wish.Person, d.wish.Channel}] = newest{}
 	}
-	roots, extensions, channels := split(sorted(heads))
+	roots, extensions, channels := split(sorted(wanted))
 	batch.Queue(`
-		insert into consent.channel as c (root, extension, channel)
-		select r, e, h from unnest($1::text[], $2::text[], $3::text[]) with ordinality as d (r, e, h, n) order by n
-		on conflict (root, extension, channel) do update set revision = c.revision
-		returning root, extension, channel, revision, event_id`, roots, extensions, channels).Query(func(rows pgx.Rows) error {
+		insert into consent.channel (root, extension, channel)
+		select r, e, h from unnest($1::text[], $2::text[], $3::text[]) with ordinality as d (r, e, h, n)
+		where not exists (select from consent.channel c where c.root = r and c.extension = e and c.channel = h) order by n
+		on conflict (root, extension, channel) do nothing`, roots, extensions, channels)
+	batch.Queue(`
+		select c.root, c.extension, c.channel, c.revision, c.event_id
+		from unnest($1::text[], $2::text[], $3::text[]) with ordinality as d (r, e, h, n)
+			join consent.channel c on c.root = r and c.extension = e and c.channel = h
+		order by n for no key update of c `+held, roots, extensions, channels).Query(func(rows pgx.Rows) error {
 		var root, extension, channel string
 		var n newest
 		_, err := pgx.ForEachRow(rows, []any{&root, &extension, &channel, &n.revision, &n.eventID}, func() error {
@@ -148,11 +180,12 @@ func queueHeads(batch *pgx.Batch, all []*deciding) map[head]newest {
 	return heads
 }
 
-func sorted(heads map[head]newest) []head {
-	return slices.SortedFunc(maps.Keys(heads), func(a, b head) int {
-		return cmp.Or(cmp.Compare(a.person.Root(), b.person.Root()), cmp.Compare(a.person.RevealExtension(), b.person.RevealExtension()),
-			cmp.Compare(a.channel, b.channel))
-	})
+func sorted(heads map[head]newest) []head { return slices.SortedFunc(maps.Keys(heads), inOrder) }
+
+// inOrder is the order in which heads are locked.
+func inOrder(a, b head) int {
+	return cmp.Or(cmp.Compare(a.person.Root(), b.person.Root()), cmp.Compare(a.person.RevealExtension(), b.person.RevealExtension()),
+		cmp.Compare(a.channel, b.channel))
 }
 
 func split(heads []head) (roots, extensions, channels []string) {
@@ -195,15 +228,18 @@ func (s *Store) choose(d *deciding, heads map[head]newest, forms map[string]earl
 	h := head{w.Person, w.Channel}
 	d.choice, d.err = Choice{}, nil
 	was, sentBefore := forms[w.EventID]
+	last, locked := heads[h]
 	switch {
+	case !locked:
+		d.alone = true
 	case sentBefore && was.head != h:
 		d.err = ErrForeignForm
 	case sentBefore:
 		d.choice = was.choice
-	case w.Upon != nil && *w.Upon != heads[h].eventID:
+	case w.Upon != nil && *w.Upon != last.eventID:
 		d.err = ErrNewerChoice
 	default:
-		e := s.decision(w, max(heads[h].revision, w.Above))
+		e := s.decision(w, max(last.revision, w.Above))
 		d.choice = Choice{EventID: e.EventID, Revision: e.Revision, Share: e.Share, Value: e.Value, Notify: e.Notify, DecidedAt: e.DecidedAt,
 			Actor: e.Actor.Role, Reason: e.Reason, Correction: w.Correction}
 		heads[h], forms[e.EventID] = newest{e.Revision, e.EventID}, earlier{h, d.choice}
@@ -257,6 +293,7 @@ func (s *Store) queueWrite(batch *pgx.Batch, types *pgtype.Map, decided []made, 
 	queueAudit(batch, s.AuditKey, acts...)
 	return s.queueEvents(batch, types, decided)
 }
+
 func verb(share bool) string {
 	if share {
 		return "share"

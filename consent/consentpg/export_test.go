@@ -8,7 +8,7 @@ func (s *Store) Together(ctx context.Context, wishes ...Wish) (choices []Choice,
 	for i, w := range wishes {
 		all[i] = &deciding{wish: w}
 	}
-	err = s.decide(ctx, all)
+	err = s.decide(ctx, all, ``)
 	for _, d := range all {
 		choices, errs = append(choices, d.choice), append(errs, d.err)
 	}

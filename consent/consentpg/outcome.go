@@ -1,7 +1,6 @@
 package consentpg
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,10 +19,7 @@ import (
 // of revisions that came through other e-services. It returns the persons whose outcomes are news.
 func (s *Store) Fold(ctx context.Context, outcomes []event.Outcome) (news []contact.PersonID, err error) {
 	outcomes = slices.Clone(outcomes)
-	slices.SortStableFunc(outcomes, func(a, b event.Outcome) int { // heads are locked in this order by whoever decides, too
-		return cmp.Or(cmp.Compare(a.Person.Root(), b.Person.Root()), cmp.Compare(a.Person.RevealExtension(), b.Person.RevealExtension()),
-			cmp.Compare(a.Channel, b.Channel))
-	})
+	slices.SortStableFunc(outcomes, func(a, b event.Outcome) int { return inOrder(headOf(a), headOf(b)) })
 	var batch pgx.Batch // one transaction
 	for _, o := range outcomes {
 		if o.Channel != contact.Mobile && o.Channel != contact.Email {
@@ -41,6 +37,10 @@ func (s *Store) Fold(ctx context.Context, outcomes []event.Outcome) (news []cont
 		return nil, fmt.Errorf("fold %d outcomes: %w", len(outcomes), err)
 	}
 	return news, nil
+}
+
+func headOf(o event.Outcome) head {
+	return head{contact.KnownPersonID(o.Person.Root(), o.Person.RevealExtension()), o.Channel}
 }
 
 const foldSQL = `

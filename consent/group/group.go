@@ -76,15 +76,13 @@ func (g *Group[T]) do(wishes []*wish[T]) {
 	for i, one := range wishes {
 		all[i] = one.what
 	}
-	errs := make([]error, len(all))
 	err := g.Do(ctx, all)
-	for i := range all {
-		if errs[i] = err; err != nil && len(all) > 1 && ctx.Err() == nil {
-			errs[i] = g.Do(ctx, all[i:i+1])
+	for i, one := range wishes {
+		if err == nil || len(all) == 1 || one.ctx.Err() != nil {
+			one.done <- err
+		} else {
+			one.done <- g.Do(one.ctx, all[i:i+1])
 		}
-	}
-	for i, one := range wishes { // in the end: the context may end with its caller's answer
-		one.done <- errs[i]
 	}
 }
 

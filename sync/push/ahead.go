@@ -54,6 +54,21 @@ func (a *ahead) take(p contact.PersonID, now time.Time) (early, bool) {
 	return e, ok && now.Sub(e.at) < keptFor
 }
 
+// forget drops the records of persons who have not been claimed after all.
+func (a *ahead) forget(persons []contact.PersonID, claims []Claim) {
+	claimed := map[contact.PersonID]bool{}
+	for _, c := range claims {
+		claimed[c.Person] = true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range persons {
+		if !claimed[p] {
+			delete(a.records, p)
+		}
+	}
+}
+
 // begin tells whether it is time to read ahead, and that nobody else does.
 func (a *ahead) begin(now time.Time) bool {
 	a.mu.Lock()
@@ -196,19 +211,19 @@ func (p *Pusher) foresee(ctx context.Context, persons []contact.PersonID) <-chan
 	read := make(chan struct{})
 	p.working.Go(func() {
 		defer close(read)
-		p.readTogether(ctx, persons[:min(len(persons), MostProfiles)])
+		p.readEarly(ctx, persons[:min(len(persons), MostProfiles)])
 	})
 	return read
 }
 
-// readTogether reads the records of persons who are claimed, or about to be. It has half the time of a call: they may have to be read one by one
-// after it, under the same lease.
-func (p *Pusher) readTogether(ctx context.Context, persons []contact.PersonID) {
+// readEarly reads the records of persons who are claimed, or about to be: of one by itself, of more in one call. It has half the time of a call: they
+// may have to be read one by one after it, under the same lease.
+func (p *Pusher) readEarly(ctx context.Context, persons []contact.PersonID) {
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout/2)
 	defer cancel()
 	began := p.cfg.RegisterNow()
 	if len(persons) < together {
-		if r, err := p.register.Read(ctx, persons[0]); err == nil && r != nil { // else it is read again under the claim, which tells
+		if r, err := p.register.Read(ctx, persons[0]); err == nil && r != nil && r.Record().Version != "" { // else it is read again under the claim, which tells
 			p.ahead.add(map[contact.PersonID]Reading{persons[0]: r}, began, p.now(), false)
 		}
 		return

@@ -70,11 +70,11 @@ func (a *attempt) try(ctx context.Context, targets []plan.Target) {
 
 // early returns the record that was read ahead of the claim, if it could be written on had it been read just now.
 func (a *attempt) early() (Reading, bool) {
-	if a.linked || len(a.claim.Linked) > 0 {
+	if a.linked {
 		return nil, false
 	}
 	e, ok := a.ahead.take(a.claim.Person, a.now())
-	if !ok {
+	if !ok || len(a.claim.Linked) > 0 {
 		return nil, false
 	}
 	version := e.Record().Version

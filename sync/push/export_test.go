@@ -32,3 +32,20 @@ func (p *Pusher) Ended() { p.working.Wait() }
 
 // Foreseen is closed when the records of a reservation have been read.
 func (r Reservation) Foreseen() <-chan struct{} { return r.read }
+
+// Early is how many records there are that were read ahead.
+func (p *Pusher) Early() int {
+	p.ahead.mu.Lock()
+	defer p.ahead.mu.Unlock()
+	return len(p.ahead.records)
+}
+
+// Widen is the success of so many.
+func (p *Pusher) Widen(n int) {
+	for range n {
+		p.width.fits()
+	}
+}
+
+// LeftNobody is a look that left nobody behind.
+func (p *Pusher) LeftNobody() { p.caughtUp.Store(true) }

@@ -10,9 +10,10 @@ import (
 
 // Reservation is places for persons who are about to become due, the first of those it was asked for.
 type Reservation struct {
-	Places int
-	urgent bool
-	read   <-chan struct{} // closed when their records have been read, or could not be; nil: they are not
+	Places  int
+	urgent  bool
+	persons []contact.PersonID
+	read    <-chan struct{} // closed when their records have been read, or could not be; nil: they are not
 }
 
 // Reserve takes places for persons who are about to become due: with a withdrawal due if urgent, else with shares only. A store that leases them
@@ -33,7 +34,8 @@ func (p *Pusher) Reserve(ctx context.Context, persons []contact.PersonID, urgent
 		p.working.Done()
 		return r
 	}
-	r.read = p.foresee(withRank(context.WithoutCancel(ctx), urgent), persons[:r.Places])
+	r.persons = persons[:r.Places]
+	r.read = p.foresee(withRank(context.WithoutCancel(ctx), urgent), r.persons)
 	return r
 }
 
@@ -45,6 +47,12 @@ func (p *Pusher) HandOver(ctx context.Context, r Reservation, claims []Claim) {
 	defer p.working.Done()
 	p.giveBack(r.Places-len(claims), r.urgent)
 	p.begin(ctx, claims, r.urgent, r.read)
+	if r.read != nil && len(claims) < r.Places {
+		p.working.Go(func() {
+			<-r.read
+			p.ahead.forget(r.persons, claims)
+		})
+	}
 }
 
 // enter keeps Run from returning, and tells whether it has begun and is not about to.

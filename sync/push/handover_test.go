@@ -173,7 +173,9 @@ func TestNoShareIsHandedOverBeforeTheGate(t *testing.T) {
 // Places that a transaction was to fill come back if it fails, or if nobody knows how it ended.
 func TestPlacesComeBack(t *testing.T) {
 	t.Parallel()
-	w := handsOver(t, func(c *push.Config) { c.Concurrency = 4 })
+	r := &records{}
+	w := handsOver(t, func(c *push.Config) { c.Concurrency, c.Records = 4, r })
+	r.next = w.ahead
 	for _, statement := range []string{
 		`create function fails() returns trigger language plpgsql as $$ begin raise exception 'at commit'; end $$`,
 		`create constraint trigger fails after insert on sync.due deferrable initially deferred for each row execute function fails()`,
@@ -187,6 +189,10 @@ func TestPlacesComeBack(t *testing.T) {
 			t.Fatal("the transaction did not fail")
 		}
 		w.offset = 0
+	}
+	w.pusher.Ended()
+	if n := w.pusher.Early(); n != 0 || w.network.seen[readCall] == 0 {
+		t.Errorf("%d records are kept of nobody's claim, of %d that were read", n, w.network.seen[readCall])
 	}
 	if got := w.pusher.Reserve(t.Context(), persons(4), true).Places; got != 4 {
 		t.Errorf("there are %d places", got)
@@ -267,6 +273,23 @@ func TestNobodyIsHandedOverBeforeThoseWhomAnOutagePutOff(t *testing.T) {
 			t.Errorf("%d places at once, after 9 and after 10 seconds, want %d", got, want)
 		}
 	})
+}
+
+// Beside a crowd of withdrawals no crowd of shares is handed over.
+func TestFewSharesAreHandedOverBesideManyWithdrawals(t *testing.T) {
+	t.Parallel()
+	p := newIdle(t)
+	p.CatchUp(t.Context())
+	p.Widen(100)
+	for _, step := range []struct{ withdrawals, places int }{{16, 10}, {1, 0}} {
+		if got := p.Reserve(t.Context(), persons(step.withdrawals), true).Places; got != step.withdrawals {
+			t.Fatalf("%d places for withdrawals, want %d", got, step.withdrawals)
+		}
+		if got := p.Reserve(t.Context(), persons(10), false).Places; got != step.places {
+			t.Errorf("%d places for shares, want %d", got, step.places)
+		}
+		p.LeftNobody()
+	}
 }
 
 // Who has reserved places is waited for, and then there are none any more.

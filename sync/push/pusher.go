@@ -20,7 +20,7 @@ import (
 type Config struct {
 	Store    Store
 	Register Register
-	Records  Records // nil: every record is read by itself
+	Records  Records // nil: every record is read by itself, and under its claim
 	Changes  Changes // nil: every person is pushed by itself
 	Log      *slog.Logger
 	Now      func() time.Time // time.Now
@@ -210,7 +210,7 @@ const (
 	fewShares = 4
 )
 
-// sharesRoom is how many shares may be begun now: few while many withdrawals are under way, at whichever worker. A share whose record has been
+// sharesRoom is how many shares may be claimed now: few while many withdrawals are under way, at whichever worker. A share whose record has been
 // read ahead takes half as long, and a crowd of them would slow down what is to go first.
 func (p *Pusher) sharesRoom(ctx context.Context) int {
 	room, few := p.ahead.room(min(p.free(), cap(p.shares)-len(p.shares))), max(0, fewShares-len(p.shares))
@@ -220,10 +220,14 @@ func (p *Pusher) sharesRoom(ctx context.Context) int {
 	asking, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
 	defer cancel()
 	underWay, err := p.cfg.Store.UnderWay(asking, manyWithdrawals+1)
-	if err != nil && ctx.Err() == nil {
-		p.trouble.Warn("claim", "claim failed", err)
+	if err != nil {
+		if ctx.Err() == nil {
+			p.trouble.Warn("under way", "withdrawals under way are not counted", err)
+		}
+		return 0 // nobody knows how many there are
 	}
-	if err != nil || underWay > manyWithdrawals {
+	p.trouble.Over("under way", "withdrawals under way are counted again")
+	if underWay > manyWithdrawals {
 		return few
 	}
 	return room
@@ -313,8 +317,8 @@ func (p *Pusher) claim(ctx context.Context, most int, urgent bool) (c claimed) {
 	return c
 }
 
-// begin carries out claims that have places, when their records have been read if somebody does: foreseen is closed then, or nil. It is not cut
-// off by a stop: each ends inside its lease anyway.
+// begin carries out claims that have places. foreseen is closed when their records have been read; nil: nobody reads them yet. It is not cut off by a
+// stop: each ends inside its lease anyway.
 func (p *Pusher) begin(ctx context.Context, claims []Claim, urgent bool, foreseen <-chan struct{}) {
 	ctx = withRank(context.WithoutCancel(ctx), urgent)
 	if p.cfg.Changes != nil && len(claims) > 0 {
@@ -370,6 +374,9 @@ func (p *Pusher) take(n int, urgent bool) int {
 	n = min(n, p.free())
 	if !urgent {
 		n = min(n, cap(p.shares)-len(p.shares))
+		if p.cfg.Changes == nil && len(p.all)-len(p.shares) > manyWithdrawals {
+			n = min(n, fewShares-len(p.shares)) // who is handed over has not passed sharesRoom
+		}
 	}
 	for range n {
 		p.all <- struct{}{}

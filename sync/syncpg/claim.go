@@ -55,7 +55,8 @@ func (s *Store) Hasten(ctx context.Context) error {
 	return nil
 }
 
-// UnderWay implements push.Store. Those that have failed often do not count: that is no crowd to wait for.
+// UnderWay implements push.Store. Those that have failed often do not count: that is no crowd to wait for. All conditions but the last let the index
+// find them: a withdrawal has no crowd, and no lease of ours ends later.
 func (s *Store) UnderWay(ctx context.Context, limit int) (n int, err error) {
 	err = s.Pool.QueryRow(ctx, `
 		select count(*) from (select from sync.due

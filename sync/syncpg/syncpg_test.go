@@ -623,6 +623,10 @@ func TestWithdrawalsUnderWayAreCounted(t *testing.T) {
 	wantUnderWay("the lease has run out", 9, 0)
 	d.claims(true)
 	wantUnderWay("both are tried again", 9, 2)
+	if _, err := d.pool.Exec(t.Context(), `update sync.due set attempts = 8 where urgent`); err != nil {
+		t.Fatal(err)
+	}
+	wantUnderWay("both have failed often", 9, 0)
 }
 
 func TestWorkersTakeTheSamePersonsAtOnce(t *testing.T) {
