@@ -143,26 +143,42 @@ func awaitBroker(t *testing.T, c stream.Config, log string, ended <-chan struct{
 	}
 }
 
-// FreePorts finds ports of 127.0.0.1 that nobody listens on, below those that systems give to outgoing connections: such a one could be
-// taken before the server that is to listen there has started.
+// FreePorts finds TCP ports of 127.0.0.1 that nobody listens on, below those that systems give to outgoing connections: such a one could be
+// taken before the server that is to listen there has started. While the test runs no other gets them, also in another process or while the
+// server is down: the UDP port of the same number is held meanwhile.
 func FreePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
 	for range 100 * n {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(20_000+rand.IntN(12_000))))
-		if errors.Is(err, syscall.EADDRINUSE) {
+		port := 20_000 + rand.IntN(12_000)
+		if !reserve(t, port) {
 			continue
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() // all at the end, so that no two are the same
-		if ports = append(ports, l.Addr().(*net.TCPAddr).Port); len(ports) == n {
+		if ports = append(ports, port); len(ports) == n {
 			return ports
 		}
 	}
 	t.Fatal("no port is free")
 	return nil
+}
+
+// reserve tells whether the port is free and was not given away.
+func reserve(t testing.TB, port int) bool {
+	t.Helper()
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	held, err := net.ListenPacket("udp", address)
+	if err == nil {
+		t.Cleanup(func() { held.Close() })
+		var tried net.Listener
+		if tried, err = net.Listen("tcp", address); err == nil {
+			tried.Close()
+			return true
+		}
+	}
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		t.Fatal(err)
+	}
+	return false
 }
 
 // NeedsApache skips the test where Apache Kafka is not installed, or fails it if CI=true.
