@@ -123,10 +123,12 @@ func (o devOptions) serve(
 	if err := services.newPortal(ctx, persons); err != nil {
 		return err
 	}
+	at := stack.Endpoints()
+	at.RegisterLimit = o.slow.limit
 	return services.runAll(ctx, func() error {
 		if err := errors.Join(
 			stack.Folder.WriteJSON(devstack.PersonsFile, persons),
-			stack.Folder.WriteJSON(devstack.EndpointsFile, stack.Endpoints()),
+			stack.Folder.WriteJSON(devstack.EndpointsFile, at),
 		); err != nil {
 			return err
 		}

@@ -47,8 +47,9 @@ func TestReconcileCommandsThatCannotBeUnderstood(t *testing.T) {
 	}
 }
 
-func TestReconcileWithoutPostgreSQLMayPass(t *testing.T) {
-	t.Parallel()
+// devData is a data folder of a dev that says this of where things are.
+func devData(t *testing.T, endpoints string) string {
+	t.Helper()
 	data := t.TempDir()
 	ca, err := testca.New(time.Now())
 	if err != nil {
@@ -59,14 +60,20 @@ func TestReconcileWithoutPostgreSQLMayPass(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		devstack.EndpointsFile: `{"postgres":"postgres://contactsync:secret@127.0.0.1:1/contactsync?sslmode=disable","register":"https://127.0.0.1:1"}`,
-		"tls/ca.pem":           string(ca.CertPEM()), "tls/worker.pem": string(cert), "tls/worker-key.pem": string(key), "audit-key": strings.Repeat("k", 32),
+		devstack.EndpointsFile: endpoints, "audit-key": strings.Repeat("k", 32),
+		"tls/ca.pem": string(ca.CertPEM()), "tls/worker.pem": string(cert), "tls/worker-key.pem": string(key),
 	} {
 		path := filepath.Join(data, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return data
+}
+
+func TestReconcileWithoutPostgreSQLMayPass(t *testing.T) {
+	t.Parallel()
+	data := devData(t, `{"postgres":"postgres://contactsync:secret@127.0.0.1:1/contactsync?sslmode=disable","register":"https://127.0.0.1:1"}`)
 	got := runWith(t, "", "reconcile", "--data", data)
 	if got.code != exitTryAgain || !strings.Contains(got.err, "PostgreSQL cannot be reached") || strings.Contains(got.err, "secret") {
 		t.Errorf("%+v", got)
@@ -194,5 +201,14 @@ looks whether all is healed: 0 looked at
 	b.end()
 	if got := lines.String(); strings.Count(got, "\r") != 2 || strings.Count(got, "\n") != 1 || strings.Contains(got, " 20 %") {
 		t.Errorf("%q", got)
+	}
+}
+
+// A dev that was started with --register-limit counts the calls of reconcile too.
+func TestReconcileKeepsToTheLimitOfDev(t *testing.T) {
+	t.Parallel()
+	c, err := devReconcile(devData(t, `{"postgres":"postgres://o@127.0.0.1:1/d","register":"https://127.0.0.1:1","registerLimit":7}`))
+	if err != nil || c.CallsPerSecond != 7 {
+		t.Errorf("%d calls a second, %v", c.CallsPerSecond, err)
 	}
 }

@@ -120,6 +120,7 @@ func devReconcile(dir string) (c config.Reconcile, err error) {
 		return c, err
 	}
 	c.Register = config.RegisterClient{URL: at.Register, LogicalAddress: registerAddress, TLS: tls, Codes: register.DefaultCodes()}
+	c.CallsPerSecond = at.RegisterLimit
 	c.Source, c.Pepper, c.ReadLag = "urn:hsaid:"+devstack.WorkerHSAID, []byte(event.DevelopmentPepper), devReadLag
 	c.AuditKey, err = devstack.ReadAuditKey(dir)
 	return c, err

@@ -27,6 +27,7 @@ type Endpoints struct {
 	RegisterAdmin string `json:"registerAdmin"` // http URL
 	Kafka         string `json:"kafka"`         // host:port
 	Postgres      string `json:"postgres"`      // URL of the owner, with the password
+	RegisterLimit int    `json:"registerLimit"` // calls a second that the register allows; 0: no limit
 }
 
 // auditKeyFile lies in the data folder.
