@@ -35,7 +35,7 @@ type way struct {
 // NewLink opens a way to an address.
 func NewLink(t testing.TB, to string) *Link {
 	t.Helper()
-	l := &Link{t: t, to: to, address: "127.0.0.1:0", ways: map[*way]struct{}{}, cleared: make(chan struct{})}
+	l := &Link{t: t, to: to, address: local(freePort(t)), ways: map[*way]struct{}{}, cleared: make(chan struct{})}
 	if err := l.listen(); err != nil {
 		t.Fatal(err)
 	}
