@@ -41,7 +41,7 @@ func TestRemovalFromARecordThatThereIsNot(t *testing.T) {
 // A detail that stands there again is removed before all else, and proved gone anew.
 func TestRemovalThatIsUndone(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *push.Config) { c.SharesAllowed = func() bool { return false } }) // else the share may be pushed in the same round
+	w := newWorld(t, nil)
 	w.withdraws("both_channels", 1)
 	w.pushes()
 	w.wantMobiles("both_channels", "")
@@ -156,7 +156,7 @@ func TestARemovalBehindARefusedShareIsProved(t *testing.T) {
 // So it is with a share that comes while the withdrawal is carried out.
 func TestARemovalDuringWhichAShareComesIsProved(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorld(t, func(c *push.Config) { c.SharesAllowed = func() bool { return false } }) // else the share may be pushed in the same round
 	w.withdraws("both_channels", 1)
 	w.network.beforePut = func() { w.shares("both_channels", 2) }
 	w.pushes()
