@@ -10,8 +10,9 @@ import (
 // Group does what callers want, together with what others want while it is busy. Who comes alone waits for nobody, unless there is a reason to
 // linger. A goroutine runs while there is something to do, and only then; callers wait for it.
 type Group[T any] struct {
-	// Do does it for all of them, or for none if it returns an error. Then it is called for each by itself, while there is time: what is wrong
-	// with one must not keep the others back. The context is that of whoever has waited longest, so that nobody waits beyond its deadline.
+	// Do does it for all of them, or for none if it returns an error. The context is that of whoever has waited longest, so that nobody waits
+	// beyond its deadline. After an error it is called for each by itself, under its own context while there is time: what is wrong with one must
+	// not keep the others back.
 	Do func(ctx context.Context, all []T) error
 	// AtOnce is how many calls of Do may be under way: while one waits for the disk, the next one is prepared.
 	AtOnce int
