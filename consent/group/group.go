@@ -16,6 +16,9 @@ type Group[T any] struct {
 	Do func(ctx context.Context, all []T) error
 	// AtOnce is how many calls of Do may be under way: while one waits for the disk, the next one is prepared.
 	AtOnce int
+	// Beside is how much must wait for another one to begin beside those that are under way: less is better done together. Those that take longer
+	// than tooLong do not count. They may wait for something that is nothing to the others.
+	Beside int
 	// Size is how much of Most a thing takes up; nil: one each. Most bounds what one Do gets, unless a single thing is larger.
 	Size func(T) int
 	Most int
@@ -28,6 +31,7 @@ type Group[T any] struct {
 	waiting   []*wish[T]
 	size      int // of what waits
 	working   int
+	stuck     int           // of those that work: take longer than tooLong
 	lingering chan struct{} // the one that works waits for more, until this is closed; nil: it does not
 }
 
@@ -48,7 +52,7 @@ func (g *Group[T]) Wait(ctx context.Context, what T) error {
 	g.mu.Lock()
 	g.waiting, g.size = append(g.waiting, one), g.size+one.size
 	switch {
-	case g.lingering == nil && g.working < g.AtOnce:
+	case g.lingering == nil && g.worthOneMore(g.working):
 		g.working++
 		go g.work()
 	case g.lingering != nil && g.size >= g.Worth:
@@ -59,6 +63,39 @@ func (g *Group[T]) Wait(ctx context.Context, what T) error {
 	return <-one.done
 }
 
+// worthOneMore tells whether one more is to work beside so many.
+func (g *Group[T]) worthOneMore(others int) bool {
+	return others < g.AtOnce && len(g.waiting) > 0 && (others <= g.stuck || g.size >= g.Beside)
+}
+
+const tooLong = 50 * time.Millisecond
+
+// overtaken lets another one begin if this one takes too long. What it returns is to be called in the end.
+func (g *Group[T]) overtaken() (end func()) {
+	ended, stuck := false, false
+	timer := time.AfterFunc(tooLong, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if ended {
+			return
+		}
+		stuck = true
+		g.stuck++
+		if g.lingering == nil && g.worthOneMore(g.working) {
+			g.working++
+			go g.work()
+		}
+	})
+	return func() {
+		timer.Stop()
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if ended = true; stuck {
+			g.stuck--
+		}
+	}
+}
+
 // work goes on until nothing waits.
 func (g *Group[T]) work() {
 	for {
@@ -67,7 +104,9 @@ func (g *Group[T]) work() {
 		if len(wishes) == 0 {
 			return
 		}
+		end := g.overtaken()
 		g.do(wishes)
+		end()
 	}
 }
 
@@ -113,7 +152,7 @@ func (g *Group[T]) next() []*wish[T] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n, size := 0, 0
-	for n < len(g.waiting) && (n == 0 || size+g.waiting[n].size <= g.Most) {
+	for g.worthOneMore(g.working-1) && n < len(g.waiting) && (n == 0 || size+g.waiting[n].size <= g.Most) {
 		size += g.waiting[n].size
 		n++
 	}

@@ -1,6 +1,7 @@
 package group_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +16,10 @@ import (
 
 var errOdd = errors.New("odd")
 
-// doing takes a second each time.
+// doing takes some time.
 type doing struct {
-	odd         bool // odd numbers cannot be done
+	odd         bool          // odd numbers cannot be done
+	takes       time.Duration // 0: a second
 	mu          sync.Mutex
 	groups      [][]int
 	now, atOnce int
@@ -28,7 +30,7 @@ func (d *doing) do(_ context.Context, all []int) error {
 	d.groups, d.now = append(d.groups, all), d.now+1
 	d.atOnce = max(d.atOnce, d.now)
 	d.mu.Unlock()
-	<-time.After(time.Second)
+	<-time.After(cmp.Or(d.takes, time.Second))
 	d.mu.Lock()
 	d.now--
 	d.mu.Unlock()
@@ -114,6 +116,54 @@ func TestOneThatCannotBeDone(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAnotherOneBeginsOnlyForEnough(t *testing.T) {
+	t.Parallel()
+	for about, tt := range map[string]struct{ beside, atOnce int }{
+		"few wait":    {100, 1},
+		"enough wait": {10, 2},
+		"any number":  {0, 2},
+	} {
+		t.Run(about, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := &doing{takes: 40 * time.Millisecond}
+				wait(t, &group.Group[int]{Do: d.do, AtOnce: 2, Beside: tt.beside, Most: 100}, 60)
+				if d.atOnce != tt.atOnce {
+					t.Errorf("groups %v, %d at once, want %d", d.groups, d.atOnce, tt.atOnce)
+				}
+			})
+		})
+	}
+}
+
+// Whoever is stuck, with a row that somebody holds, say, does not stop the others.
+func TestOneThatIsStuck(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		free := make(chan struct{})
+		g := &group.Group[int]{AtOnce: 3, Beside: 1000, Most: 1000, Do: func(_ context.Context, all []int) error {
+			if slices.ContainsFunc(all, func(n int) bool { return n < 0 }) {
+				<-free
+			}
+			return nil
+		}}
+		var stuck sync.WaitGroup
+		for n := range 2 {
+			stuck.Go(func() {
+				if err := g.Wait(t.Context(), -1-n); err != nil {
+					t.Error(err)
+				}
+			})
+			<-time.After(100 * time.Millisecond)
+		}
+		if longest := wait(t, g, 200); longest > 200*time.Millisecond {
+			t.Errorf("the others waited for %v", longest)
+		}
+		close(free)
+		stuck.Wait()
+	})
 }
 
 func TestAGroupIsBounded(t *testing.T) {

@@ -12,8 +12,10 @@ const (
 	maxCommit = 4000
 	// maxWaiting bounds the rows that wait to be written: what comes beyond is refused.
 	maxWaiting = 50_000
-	// commitsAtOnce is how many statements may be on their way: whoever comes need not wait for the disk twice.
+	// commitsAtOnce is how many statements may be on their way. Another one begins only for worthOneMore rows: fewer are better written together
+	// with those that come meanwhile, for hardly more.
 	commitsAtOnce = 2
+	worthOneMore  = 500
 	// commitTimeout bounds one statement. It is nobody's request in particular that it serves.
 	commitTimeout = 5 * time.Second
 )
@@ -29,6 +31,7 @@ type groupCommit[Row any] struct {
 	write  func(context.Context, []Row) error // one statement, durable when it returns
 	most   int                                // rows of one statement, unless a single call has more
 	atOnce int                                // statements; 0: one
+	beside int                                // rows that must wait for another statement beside those on their way
 
 	mu      sync.Mutex
 	waiting []*waitingRows[Row]
@@ -65,12 +68,14 @@ func (g *groupCommit[Row]) enqueue(w *waitingRows[Row]) error {
 		return errBusy
 	}
 	g.waiting, g.rows = append(g.waiting, w), g.rows+len(w.rows)
-	if g.writing < max(1, g.atOnce) {
+	if g.writing < max(1, g.atOnce) && g.worthOneMore(g.writing) {
 		g.writing++
 		go g.run()
 	}
 	return nil
 }
+
+func (g *groupCommit[Row]) worthOneMore(others int) bool { return others == 0 || g.rows >= g.beside }
 
 // run writes until nothing waits.
 func (g *groupCommit[Row]) run() {
@@ -91,7 +96,7 @@ func (g *groupCommit[Row]) next() []*waitingRows[Row] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n, rows := 0, 0
-	for n < len(g.waiting) && (n == 0 || rows+len(g.waiting[n].rows) <= g.most) {
+	for g.worthOneMore(g.writing-1) && n < len(g.waiting) && (n == 0 || rows+len(g.waiting[n].rows) <= g.most) {
 		rows += len(g.waiting[n].rows)
 		n++
 	}

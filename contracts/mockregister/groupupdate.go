@@ -12,12 +12,8 @@ import (
 	"contactsync/contracts/rivta"
 )
 
-const (
-	// maxUpdates bounds the updates of one statement: they hold maxContent each at most.
-	maxUpdates = 64
-	// updatesAtOnce is how many such statements may be on their way.
-	updatesAtOnce = 2
-)
+// maxUpdates bounds the updates of one statement: they hold maxContent each at most.
+const maxUpdates = 64
 
 // groupedUpdate is an update on its way to be carried out together with others.
 type groupedUpdate struct {

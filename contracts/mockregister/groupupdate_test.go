@@ -32,7 +32,6 @@ func holdUp(t *testing.T, w world) *heldUp {
 	t.Helper()
 	h := &heldUp{world: w, open: make(chan struct{})}
 	write, first := w.updates.write, true
-	w.updates.atOnce = 1
 	w.updates.write = func(ctx context.Context, updates []*groupedUpdate) error {
 		if first {
 			first = false

@@ -87,8 +87,8 @@ func New(config Config) (*Register, error) {
 	r := &Register{pool: config.Pool, clock: clock{config.Now, zone, config.WholeSeconds}, log: config.Log, address: config.LogicalAddress,
 		off: slices.Clone(config.Off), calls: newCallCounts(config.Now), old: newOldCalls(),
 		access: config.Access, feed: newFeed(), message: config.Message, auditKey: config.AuditKey}
-	r.accesses = &groupCommit[accessRow]{write: r.insertAccesses, most: maxCommit, atOnce: commitsAtOnce}
-	r.updates = &groupCommit[*groupedUpdate]{write: r.overwriteAll, most: maxUpdates, atOnce: updatesAtOnce}
+	r.accesses = &groupCommit[accessRow]{write: r.insertAccesses, most: maxCommit, atOnce: commitsAtOnce, beside: worthOneMore}
+	r.updates = &groupCommit[*groupedUpdate]{write: r.overwriteAll, most: maxUpdates}
 	if r.access == nil {
 		r.access = NewAccessTable(config.Pool, time.Now)
 	}

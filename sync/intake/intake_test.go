@@ -45,7 +45,7 @@ func (s *store) Take(_ context.Context, batches ...intake.Batch) error {
 func TestPartitionsAreTakenTogether(t *testing.T) {
 	t.Parallel()
 	for about, tt := range map[string]struct{ poison, records, transactions, mostBatches int }{
-		"all can be":         {-1, 10, 5, 10},
+		"all can be":         {-1, 10, 2, 11},
 		"one cannot":         {7, 10, 12, 1},
 		"there are too many": {-1, 200, 8, 2},
 	} {

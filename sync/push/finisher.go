@@ -33,7 +33,7 @@ func newFinisher(c Config, worth int, more func() bool) *finisher {
 			f.record(ctx, slices.Concat(all...))
 			return nil
 		},
-		AtOnce: finishAtOnce, Most: mostInOneWrite, Size: func(some []Ended) int { return len(some) },
+		AtOnce: finishAtOnce, Beside: mostInOneWrite, Most: mostInOneWrite, Size: func(some []Ended) int { return len(some) },
 		Worth: worth, More: more, LingerFor: lingerFor}
 	return f
 }

@@ -69,10 +69,17 @@ func (a *allowed) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.next.RoundTrip(r)
 }
 
+// sessions are kept by the host that they are with.
+const sessions = 8
+
 // HTTPClients returns the client for reads and the one for writes, over the same connections. Reads are repeated after
 // connection trouble; a write only if it was certainly never sent: a repeated update could land after a later one. Each attempt waits
 // for its allowance; nil: there is no limit.
 func HTTPClients(config *tls.Config, connections int, allowance Allowance) (reads, writes *http.Client) {
+	if config = config.Clone(); config == nil {
+		config = &tls.Config{}
+	}
+	config.ClientSessionCache = tls.NewLRUClientSessionCache(sessions) // most of a handshake is what two certificates cost
 	var transport http.RoundTripper = &roundTripper{&http.Transport{
 		TLSClientConfig:     config,
 		MaxIdleConnsPerHost: connections, // the default of 2 makes a new TLS handshake for almost every call

@@ -1,6 +1,7 @@
 package register_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"contactsync/contracts/testca"
 	"contactsync/sync/register"
 )
 
@@ -145,5 +147,54 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusFound {
 		t.Errorf("status %d", res.StatusCode)
+	}
+}
+
+// mutual is a server and the configuration of its caller, who both have certificates.
+func mutual(t *testing.T, h http.HandlerFunc) (url string, client *tls.Config) {
+	t.Helper()
+	ca, err := testca.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err1 := ca.Issue("register", "SE2321000016-CSR1", "127.0.0.1")
+	clientCert, clientKey, err2 := ca.Issue("worker", "SE2321000016-CSW1")
+	config, err3 := ca.ServerTLS(cert, key)
+	client, err4 := ca.ClientTLS(clientCert, clientKey)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(h)
+	server.TLS = config
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL, client
+}
+
+// Another connection to a host that is known costs no other handshake with certificates, and the host knows still who calls.
+func TestConnectionsShareAHandshake(t *testing.T) {
+	t.Parallel()
+	resumed := make(chan bool, 1)
+	url, config := mutual(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.TLS.PeerCertificates[0].Subject.CommonName != "worker" {
+			t.Error("somebody else calls")
+		}
+		resumed <- r.TLS.DidResume
+	})
+	_, writes := register.HTTPClients(config, 4, nil)
+	for _, want := range []bool{false, true, true} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("<a/>"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Close = true
+		res, err := writes.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if got := <-resumed; got != want {
+			t.Errorf("the handshake is shared: %v, want %v", got, want)
+		}
 	}
 }
