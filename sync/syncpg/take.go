@@ -134,29 +134,36 @@ func (t *taking) begin(ctx context.Context) error {
 	}
 	var batch pgx.Batch
 	queueAdvance(&batch, t.batches, t.from)
-	if len(unknown) > 0 {
-		t.queueMake(&batch, unknown)
-		t.queueFind(&batch, unknown)
+	for _, look := range []func(*pgx.Batch, map[contact.PersonID]bool){t.queueFind, t.queueMake, t.queueFind} {
+		if len(unknown) > 0 {
+			look(&batch, unknown)
+		}
+		if err := t.tx.SendBatch(ctx, &batch).Close(); err != nil {
+			return err
+		}
+		if len(unknown) == 0 {
+			return nil
+		}
+		batch = pgx.Batch{}
 	}
-	if err := t.tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return err
-	}
-	if len(unknown) > 0 {
-		return errors.New("persons are neither there nor made")
-	}
-	return nil
+	return errors.New("persons are neither there nor made")
 }
 
-// queueMake makes those who are not there. Whom another worker makes just now is waited for.
+// queueMake makes persons. Whom another worker makes just now is waited for.
 func (t *taking) queueMake(batch *pgx.Batch, unknown map[contact.PersonID]bool) {
 	roots, extensions := identities(unknown)
 	batch.Queue(`
 		insert into sync.person (root, extension)
-		select r, e from unnest($1::text[], $2::text[]) with ordinality as d (r, e, n)
-		where not exists (select from sync.person p where p.root = r and p.extension = e) order by n
-		on conflict (root, extension) do nothing returning person_id`, roots, extensions).Query(func(rows pgx.Rows) error {
+		select r, e from unnest($1::text[], $2::text[]) with ordinality as d (r, e, n) order by n
+		on conflict (root, extension) do nothing returning person_id, root, extension`, roots, extensions).Query(func(rows pgx.Rows) error {
 		var id int64
-		_, err := pgx.ForEachRow(rows, []any{&id}, func() error { t.made[id] = true; return nil })
+		var root, extension string
+		_, err := pgx.ForEachRow(rows, []any{&id, &root, &extension}, func() error {
+			p := contact.KnownPersonID(root, extension)
+			t.persons[p], t.made[id] = numbered{id, p}, true
+			delete(unknown, p)
+			return nil
+		})
 		return err
 	})
 }
