@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
@@ -18,48 +18,87 @@ import (
 // Fold takes outcomes in: of each decision the one with the highest sequence counts, whatever their order. It also learns
 // of revisions that came through other e-services. It returns the persons whose outcomes are news.
 func (s *Store) Fold(ctx context.Context, outcomes []event.Outcome) (news []contact.PersonID, err error) {
-	outcomes = slices.Clone(outcomes)
+	outcomes = slices.DeleteFunc(slices.Clone(outcomes), func(o event.Outcome) bool {
+		return o.Channel != contact.Mobile && o.Channel != contact.Email // of a decision that named no channel: nobody's choice
+	})
 	slices.SortStableFunc(outcomes, func(a, b event.Outcome) int { return inOrder(headOf(a), headOf(b)) })
 	var batch pgx.Batch // one transaction
-	for _, o := range outcomes {
-		if o.Channel != contact.Mobile && o.Channel != contact.Email {
-			continue // of a decision that named no channel: nobody's choice
-		}
-		batch.Queue(foldSQL, o.EventID, o.Person.Root(), o.Person.RevealExtension(), string(o.Channel), o.Revision, string(o.Outcome),
-			string(o.Reason), codes(o.Effects), o.RegisterVersion, o.Sequence, o.Time, counts(o), o.ProvedAt).Exec(func(told pgconn.CommandTag) error {
-			if told.RowsAffected() > 0 {
-				news = append(news, contact.KnownPersonID(o.Person.Root(), o.Person.RevealExtension()))
-			}
-			return nil
-		})
+	for len(outcomes) > 0 {
+		var once []event.Outcome
+		once, outcomes = firstOfEach(outcomes)
+		queueFold(&batch, once, &news)
 	}
 	if err := s.Pool.SendBatch(ctx, &batch).Close(); err != nil {
-		return nil, fmt.Errorf("fold %d outcomes: %w", len(outcomes), err)
+		return nil, fmt.Errorf("fold outcomes: %w", err)
 	}
 	return news, nil
+}
+
+// firstOfEach takes the first outcome of each decision: a statement can write a row once.
+func firstOfEach(outcomes []event.Outcome) (once, rest []event.Outcome) {
+	type decision struct {
+		head
+		eventID string
+	}
+	seen := make(map[decision]bool, len(outcomes))
+	for _, o := range outcomes {
+		d := decision{headOf(o), o.EventID}
+		if seen[d] {
+			rest = append(rest, o)
+			continue
+		}
+		seen[d] = true
+		once = append(once, o)
+	}
+	return once, rest
 }
 
 func headOf(o event.Outcome) head {
 	return head{contact.KnownPersonID(o.Person.Root(), o.Person.RevealExtension()), o.Channel}
 }
 
-const foldSQL = `
-	with told as (
-		insert into consent.outcome as x (event_id, root, extension, channel, revision, outcome, reason, effects, register_version,
-			sequence, told_at, counts, proved_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-		on conflict (root, extension, channel, event_id) do update set revision = excluded.revision, outcome = excluded.outcome,
-			reason = excluded.reason, effects = excluded.effects, register_version = excluded.register_version,
-			sequence = excluded.sequence, told_at = excluded.told_at, counts = excluded.counts,
-			proved_at = case when excluded.outcome = 'unchanged' then coalesce(excluded.proved_at, x.proved_at) else excluded.proved_at end
-		where x.sequence < excluded.sequence
-		returning root, extension, channel, revision
-	), heard as (
-		insert into consent.channel as c (root, extension, channel, revision) select root, extension, channel, revision from told where $12
-		on conflict (root, extension, channel) do update set revision = greatest(c.revision, excluded.revision)
-		where c.revision < excluded.revision
-	)
-	select from told`
+// queueFold takes outcomes in that come in the order of their heads, which is also that of the locks.
+func queueFold(batch *pgx.Batch, outcomes []event.Outcome, news *[]contact.PersonID) {
+	n := len(outcomes)
+	revisions, sequences, ats, count, proved := make([]int64, n), make([]int64, n), make([]time.Time, n), make([]bool, n), make([]*time.Time, n)
+	var texts [8][]string
+	for i, o := range outcomes {
+		revisions[i], sequences[i], ats[i], count[i], proved[i] = o.Revision, o.Sequence, o.Time, counts(o), o.ProvedAt
+		for column, text := range []string{o.EventID, o.Person.Root(), o.Person.RevealExtension(), string(o.Channel), string(o.Outcome), string(o.Reason),
+			joinCodes(o.Effects), o.RegisterVersion} {
+			texts[column] = append(texts[column], text)
+		}
+	}
+	batch.Queue(`
+		with told as (
+			insert into consent.outcome as x (revision, sequence, told_at, counts, proved_at, event_id, root, extension, channel, outcome, reason, effects,
+				register_version)
+			select v, s, a, c, p, i, r, e, h, o, w, string_to_array(f, ' '), g
+			from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::boolean[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[],
+				$10::text[], $11::text[], $12::text[], $13::text[]) with ordinality as d (v, s, a, c, p, i, r, e, h, o, w, f, g, n) order by n
+			on conflict (root, extension, channel, event_id) do update set revision = excluded.revision, outcome = excluded.outcome,
+				reason = excluded.reason, effects = excluded.effects, register_version = excluded.register_version,
+				sequence = excluded.sequence, told_at = excluded.told_at, counts = excluded.counts,
+				proved_at = case when excluded.outcome = 'unchanged' then coalesce(excluded.proved_at, x.proved_at) else excluded.proved_at end
+			where x.sequence < excluded.sequence
+			returning root, extension, channel, revision, counts
+		), heard as (
+			insert into consent.channel as c (root, extension, channel, revision)
+			select root, extension, channel, max(revision) from told where counts group by root, extension, channel
+			order by root collate "C", extension collate "C", channel collate "C"
+			on conflict (root, extension, channel) do update set revision = greatest(c.revision, excluded.revision)
+			where c.revision < excluded.revision
+		)
+		select distinct root, extension from told`,
+		revisions, sequences, ats, count, proved, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], texts[6], texts[7]).Query(func(rows pgx.Rows) error {
+		var root, extension string
+		_, err := pgx.ForEachRow(rows, []any{&root, &extension}, func() error {
+			*news = append(*news, contact.KnownPersonID(root, extension))
+			return nil
+		})
+		return err
+	})
+}
 
 // counts tells whether the decision takes part in what the person wants. A refused one does not, and its revision may lie far
 // in the future; nor does one that has been passed by a newer one, or that closed an account elsewhere.
@@ -75,12 +114,13 @@ func counts(o event.Outcome) bool {
 	}
 }
 
-func codes(effects []reason.Code) []string {
-	out := make([]string, len(effects))
-	for i, e := range effects {
-		out[i] = string(e)
+// joinCodes puts codes, which have no spaces, into one text: PostgreSQL's arrays of arrays hold as many of each.
+func joinCodes(codes []reason.Code) string {
+	all := make([]string, len(codes))
+	for i, c := range codes {
+		all[i] = string(c)
 	}
-	return out
+	return strings.Join(all, " ")
 }
 
 // Choices returns what the person decided here, per channel, with its outcome. A channel without a row was never decided on
