@@ -1,14 +1,15 @@
 package consentpg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
@@ -21,12 +22,18 @@ func (s *Store) Fold(ctx context.Context, outcomes []event.Outcome) (news []cont
 	outcomes = slices.DeleteFunc(slices.Clone(outcomes), func(o event.Outcome) bool {
 		return o.Channel != contact.Mobile && o.Channel != contact.Email // of a decision that named no channel: nobody's choice
 	})
-	slices.SortStableFunc(outcomes, func(a, b event.Outcome) int { return inOrder(headOf(a), headOf(b)) })
+	slices.SortStableFunc(outcomes, func(a, b event.Outcome) int {
+		return cmp.Or(inOrder(headOf(a), headOf(b)), cmp.Compare(a.EventID, b.EventID))
+	})
 	var batch pgx.Batch // one transaction
-	for len(outcomes) > 0 {
-		var once []event.Outcome
-		once, outcomes = firstOfEach(outcomes)
-		queueFold(&batch, once, &news)
+	for from, at := 0, 1; from < len(outcomes); at++ {
+		if at < len(outcomes) && !sameDecision(outcomes[at-1], outcomes[at]) {
+			continue
+		}
+		if err := queueFold(&batch, outcomes[from:at], &news); err != nil { // which writes a row once
+			return nil, fmt.Errorf("fold outcomes: %w", err)
+		}
+		from = at
 	}
 	if err := s.Pool.SendBatch(ctx, &batch).Close(); err != nil {
 		return nil, fmt.Errorf("fold outcomes: %w", err)
@@ -34,38 +41,27 @@ func (s *Store) Fold(ctx context.Context, outcomes []event.Outcome) (news []cont
 	return news, nil
 }
 
-// firstOfEach takes the first outcome of each decision: a statement can write a row once.
-func firstOfEach(outcomes []event.Outcome) (once, rest []event.Outcome) {
-	type decision struct {
-		head
-		eventID string
-	}
-	seen := make(map[decision]bool, len(outcomes))
-	for _, o := range outcomes {
-		d := decision{headOf(o), o.EventID}
-		if seen[d] {
-			rest = append(rest, o)
-			continue
-		}
-		seen[d] = true
-		once = append(once, o)
-	}
-	return once, rest
-}
+func sameDecision(a, b event.Outcome) bool { return headOf(a) == headOf(b) && a.EventID == b.EventID }
 
 func headOf(o event.Outcome) head {
 	return head{contact.KnownPersonID(o.Person.Root(), o.Person.RevealExtension()), o.Channel}
 }
 
-// queueFold takes outcomes in that come in the order of their heads, which is also that of the locks.
-func queueFold(batch *pgx.Batch, outcomes []event.Outcome, news *[]contact.PersonID) {
+// queueFold takes outcomes of different decisions in. They come in the order of their heads, which is that of the locks. The effects of each go as
+// the text of an array: PostgreSQL's arrays of arrays hold as many of each.
+func queueFold(batch *pgx.Batch, outcomes []event.Outcome, news *[]contact.PersonID) error {
+	types := pgtype.NewMap()
 	n := len(outcomes)
 	revisions, sequences, ats, count, proved := make([]int64, n), make([]int64, n), make([]time.Time, n), make([]bool, n), make([]*time.Time, n)
 	var texts [8][]string
 	for i, o := range outcomes {
+		effects, err := types.Encode(pgtype.TextArrayOID, pgtype.TextFormatCode, codes(o.Effects), nil)
+		if err != nil {
+			return err
+		}
 		revisions[i], sequences[i], ats[i], count[i], proved[i] = o.Revision, o.Sequence, o.Time, counts(o), o.ProvedAt
 		for column, text := range []string{o.EventID, o.Person.Root(), o.Person.RevealExtension(), string(o.Channel), string(o.Outcome), string(o.Reason),
-			joinCodes(o.Effects), o.RegisterVersion} {
+			string(effects), o.RegisterVersion} {
 			texts[column] = append(texts[column], text)
 		}
 	}
@@ -73,7 +69,7 @@ func queueFold(batch *pgx.Batch, outcomes []event.Outcome, news *[]contact.Perso
 		with told as (
 			insert into consent.outcome as x (revision, sequence, told_at, counts, proved_at, event_id, root, extension, channel, outcome, reason, effects,
 				register_version)
-			select v, s, a, c, p, i, r, e, h, o, w, string_to_array(f, ' '), g
+			select v, s, a, c, p, i, r, e, h, o, w, f::text[], g
 			from unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::boolean[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[],
 				$10::text[], $11::text[], $12::text[], $13::text[]) with ordinality as d (v, s, a, c, p, i, r, e, h, o, w, f, g, n) order by n
 			on conflict (root, extension, channel, event_id) do update set revision = excluded.revision, outcome = excluded.outcome,
@@ -98,6 +94,7 @@ func queueFold(batch *pgx.Batch, outcomes []event.Outcome, news *[]contact.Perso
 		})
 		return err
 	})
+	return nil
 }
 
 // counts tells whether the decision takes part in what the person wants. A refused one does not, and its revision may lie far
@@ -114,13 +111,12 @@ func counts(o event.Outcome) bool {
 	}
 }
 
-// joinCodes puts codes, which have no spaces, into one text: PostgreSQL's arrays of arrays hold as many of each.
-func joinCodes(codes []reason.Code) string {
-	all := make([]string, len(codes))
-	for i, c := range codes {
-		all[i] = string(c)
+func codes(effects []reason.Code) []string {
+	out := make([]string, len(effects))
+	for i, e := range effects {
+		out[i] = string(e)
 	}
-	return strings.Join(all, " ")
+	return out
 }
 
 // Choices returns what the person decided here, per channel, with its outcome. A channel without a row was never decided on

@@ -23,7 +23,7 @@ func drawOutcomes(r *rand.Rand, n int, now time.Time) []event.Outcome {
 			Channel: contact.Channels[r.IntN(2)], Revision: int64(decision) * 10, Outcome: kinds[r.IntN(4)], Reason: reasons[r.IntN(3)],
 			Sequence: int64(sequence / 2), Time: now}
 		for range r.IntN(3) {
-			out[i].Effects = append(out[i].Effects, reason.PersonUnknown)
+			out[i].Effects = append(out[i].Effects, []reason.Code{reason.PersonUnknown, "of a, later\" {version}", ""}[r.IntN(3)])
 		}
 		if r.IntN(3) == 0 {
 			out[i].ProvedAt = new(now.Add(time.Duration(sequence) * time.Second))

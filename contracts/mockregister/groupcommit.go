@@ -13,7 +13,7 @@ const (
 	// maxWaiting bounds the rows that wait to be written: what comes beyond is refused.
 	maxWaiting = 50_000
 	// commitsAtOnce is how many statements may be on their way. Another one begins only for worthOneMore rows: fewer are better written together
-	// with those that come meanwhile, for hardly more.
+	// with those that come meanwhile, for hardly more. These statements wait for nobody.
 	commitsAtOnce = 2
 	worthOneMore  = 500
 	// commitTimeout bounds one statement. It is nobody's request in particular that it serves.

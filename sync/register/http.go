@@ -69,7 +69,7 @@ func (a *allowed) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.next.RoundTrip(r)
 }
 
-// sessions are kept by the host that they are with.
+// sessions are kept by the host that they are with. The certificates are those of the first handshake: who reloads them must begin anew.
 const sessions = 8
 
 // HTTPClients returns the client for reads and the one for writes, over the same connections. Reads are repeated after

@@ -1,4 +1,4 @@
 -- +goose Up
--- An index of this kind begins with a summary of its first range, which every row put there changes: that took longer than the row. Later
--- ranges get theirs when they are full.
-select brin_desummarize_range('sync.audit_person', 0);
+-- An index of this kind begins with a summary of the range that is being filled, which every row put there changes: that took longer than the
+-- row. Later ranges get theirs when they are full.
+select brin_desummarize_range('sync.audit_person', pg_relation_size('sync.audit') / current_setting('block_size')::bigint);
