@@ -1,6 +1,7 @@
 package push
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -18,6 +19,9 @@ type Records interface {
 const (
 	// worthIt is how many must wait for their records to be read together.
 	worthIt = 20
+	// firstAhead is how many records the first call reads. Each one after it reads twice as many, up to MostProfiles: of a worker that has just
+	// begun nobody is worked on meanwhile.
+	firstAhead = 64
 	// together is how many must have been claimed at once for that: one call takes less than two.
 	together = 2
 	// keptFor is how long a record is good for that was read ahead. An older one would only be refused more often.
@@ -35,6 +39,7 @@ type ahead struct {
 	records map[contact.PersonID]early
 	reading bool      // more are on their way
 	behind  bool      // the last claims found more than there were places for
+	size    int       // how many are read by the next call; 0: firstAhead
 	few     time.Time // until then too few wait
 	failed  time.Time // until then records are read one by one
 }
@@ -91,6 +96,13 @@ func (a *ahead) room(n int) int {
 	return n
 }
 
+// most is how many records are to be read by one call.
+func (a *ahead) most() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return cmp.Or(a.size, firstAhead)
+}
+
 func (a *ahead) isBehind() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -127,8 +139,11 @@ func (a *ahead) paused(now time.Time) bool {
 func (a *ahead) end(got map[contact.PersonID]Reading, began, now time.Time, err error) {
 	a.mu.Lock()
 	a.reading = false
-	if errors.Is(err, errFew) {
+	switch {
+	case errors.Is(err, errFew):
 		a.few = now.Add(fewPause)
+	case err == nil:
+		a.size = min(2*cmp.Or(a.size, firstAhead), MostProfiles)
 	}
 	a.mu.Unlock()
 	a.add(got, began, now, !errors.Is(err, errFew) && (err != nil || len(got) == 0))
@@ -183,7 +198,7 @@ func (p *Pusher) recordsOf(ctx context.Context) (map[contact.PersonID]Reading, e
 	if len(waiting) < worthIt {
 		return nil, errFew
 	}
-	return p.cfg.Records.Records(ctx, waiting[:min(len(waiting), MostProfiles)])
+	return p.cfg.Records.Records(ctx, waiting[:min(len(waiting), p.ahead.most())])
 }
 
 // readClaimed has the records read of those whose are not here. What it returns is closed in the end; nil: each is read by itself.

@@ -1,6 +1,11 @@
 package push
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"contactsync/consent/contact"
+)
 
 // Round does one round and waits for its claims, so that tests need not wait for the poll. It returns how many there were.
 func (p *Pusher) Round(ctx context.Context) int {
@@ -49,3 +54,13 @@ func (p *Pusher) Widen(n int) {
 
 // LeftNobody is a look that left nobody behind.
 func (p *Pusher) LeftNobody() { p.caughtUp.Store(true) }
+
+// SizesAhead is how many records are read ahead by each of the calls that end so.
+func SizesAhead(ends ...error) (sizes []int) {
+	var a ahead
+	for _, err := range ends {
+		sizes = append(sizes, a.most())
+		a.end(map[contact.PersonID]Reading{{}: nil}, time.Time{}, time.Time{}, err)
+	}
+	return sizes
+}

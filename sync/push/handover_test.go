@@ -426,3 +426,12 @@ func TestRecordsThatCannotBeReadTogetherAreReadOneByOne(t *testing.T) {
 		t.Errorf("%d calls for many records and %d for one each, want 1 and 10: it is not tried again at once", r.calls, alone)
 	}
 }
+
+// Nobody is worked on until the first records are there: they are few.
+func TestTheFirstRecordsAheadAreFew(t *testing.T) {
+	t.Parallel()
+	got := push.SizesAhead(nil, nil, errNetwork, nil, nil, nil)
+	if want := []int{64, 128, 256, 256, push.MostProfiles, push.MostProfiles}; !slices.Equal(got, want) {
+		t.Errorf("%v records, want %v", got, want)
+	}
+}
