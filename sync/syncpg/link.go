@@ -54,7 +54,7 @@ func (l *learning) numbers(ctx context.Context) ([]number, error) {
 		roots, extensions = append(roots, id.Root()), append(extensions, id.RevealExtension())
 	}
 	_, err := l.tx.Exec(ctx, `
-		insert into sync.person (root, extension) select distinct r, e from unnest($1::text[], $2::text[]) as p (r, e)
+		insert into sync.person (root, extension) select distinct r collate "C", e collate "C" from unnest($1::text[], $2::text[]) as p (r, e)
 		order by 1, 2 on conflict (root, extension) do nothing`, roots, extensions)
 	if err != nil {
 		return nil, err
