@@ -153,11 +153,15 @@ func (h *handedOver) HandOver(ctx context.Context, r push.Reservation, claims []
 
 func TestNoShareIsHandedOverBeforeTheGate(t *testing.T) {
 	t.Parallel()
-	w := handsOver(t, nil)
+	w, _ := readsTogether(t)
 	handed := &handedOver{Pusher: w.pusher}
 	w.store.Pusher = handed
 	w.assign(0, 3)
 	w.shares("empty", 1)
+	w.pusher.Ended()
+	if len(w.network.seen) > 0 {
+		t.Errorf("the register was asked in vain: %v", w.network.seen)
+	}
 	w.withdraws("both_channels", 2)
 	w.pusher.Ended()
 	w.wantOutcomes(1)

@@ -22,7 +22,8 @@ type handing struct {
 	urgent map[int64]bool            // of those whom there are places for
 	claims []leased
 	at     map[int64]int // of a person in claims
-	shares bool          // every partition is read up to its gate
+	open   bool          // every partition was read up to its gate when the transaction began
+	shares bool          // and still is
 	read   []versionedRow
 	left   int // who is queued and nobody works on
 }
@@ -30,6 +31,14 @@ type handing struct {
 // newHanding is for a transaction that is about to begin.
 func (s *Store) newHanding() *handing {
 	return &handing{Store: s, asked: time.Now(), places: map[bool]push.Reservation{}, urgent: map[int64]bool{}, at: map[int64]int{}}
+}
+
+// queueGate looks at the gate before places are reserved. A register of few calls a second would be asked about persons all the time that a
+// backlog is read, and in vain.
+func (h *handing) queueGate(batch *pgx.Batch) {
+	if h.Pusher != nil {
+		batch.Queue(`select ` + gateSQL).QueryRow(func(row pgx.Row) error { return row.Scan(&h.open) })
+	}
 }
 
 // queue puts persons into the queue, and reads what is to be known of those who may be handed over.
@@ -68,7 +77,7 @@ func (h *handing) reserve(ctx context.Context, q queue) {
 		case p.askFirst:
 		case p.urgent:
 			of[1] = append(of[1], id)
-		default:
+		case h.open:
 			of[0] = append(of[0], id)
 		}
 	}

@@ -134,6 +134,7 @@ func (t *taking) begin(ctx context.Context) error {
 	}
 	var batch pgx.Batch
 	queueAdvance(&batch, t.batches, t.from)
+	t.handing.queueGate(&batch)
 	for _, look := range []func(*pgx.Batch, map[contact.PersonID]bool){t.queueFind, t.queueMake, t.queueFind} {
 		if len(unknown) > 0 {
 			look(&batch, unknown)
