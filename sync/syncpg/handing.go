@@ -59,9 +59,8 @@ func (h *handing) queue(ctx context.Context, batch *pgx.Batch, q queue) {
 	batch.Queue(`
 		select person_id, root, extension, unsure, written_version, coalesce(extract(epoch from now() - written_at), 0)::float8,
 			exists (select from sync.ask a where a.person_id = p.person_id and a.first),
-			exists (select from sync.person l where l.primary_id = p.person_id)
+			exists (select from sync.person l where l.primary_id = p.person_id), (select `+gateSQL+`)
 		from sync.person p where person_id = any ($1)`, ids).Query(h.readPersons)
-	batch.Queue(`select ` + gateSQL).QueryRow(func(row pgx.Row) error { return row.Scan(&h.shares) })
 	queueVersioned(batch, ids, &h.read)
 }
 
@@ -105,7 +104,7 @@ func (h *handing) readPersons(rows pgx.Rows) error {
 	var read leased
 	var root, extension string
 	var age float64
-	_, err := pgx.ForEachRow(rows, []any{&id, &root, &extension, &read.Unsure, &read.Written.Version, &age, &read.AskFirst, &read.linked}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&id, &root, &extension, &read.Unsure, &read.Written.Version, &age, &read.AskFirst, &read.linked, &h.shares}, func() error {
 		if i, ours := h.at[id]; ours {
 			c := &h.claims[i]
 			c.Person, c.Unsure, c.AskFirst, c.linked = contact.KnownPersonID(root, extension), read.Unsure, read.AskFirst, read.linked

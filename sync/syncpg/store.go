@@ -121,18 +121,48 @@ func (s *Store) Lost(ctx context.Context, l stream.Loss) error {
 
 // queueAdvance moves partitions on and tells where they stood: records before that are durable, and told of. It never moves back.
 // The rows stay locked until the end of the transaction, so that a worker that has lost a partition waits, and then sees that
-// its records were taken.
+// its records were taken. Batches come in the order of their partitions, which is that of the locks.
 func queueAdvance(batch *pgx.Batch, batches []intake.Batch, from []int64) {
-	for i, b := range batches {
-		batch.Queue(`
-			with before as (select next_offset from sync.partition where topic = $1 and number = $2 for update)
-			update sync.partition p set next_offset = greatest(p.next_offset, $3) from before
-			where p.topic = $1 and p.number = $2 returning before.next_offset`, b.Topic, b.Partition, b.Next).QueryRow(func(row pgx.Row) error {
-			err := row.Scan(&from[i])
-			if errors.Is(err, pgx.ErrNoRows) {
-				err = fmt.Errorf("partition %d was never assigned", b.Partition)
-			}
-			return err
-		})
+	type partition struct {
+		topic  string
+		number int
 	}
+	next := map[partition]int64{}
+	var topics []string
+	var numbers []int
+	for _, b := range batches {
+		p := partition{b.Topic, b.Partition}
+		if _, again := next[p]; !again {
+			topics, numbers = append(topics, p.topic), append(numbers, p.number)
+		}
+		next[p] = max(next[p], b.Next)
+	}
+	nexts := make([]int64, len(topics))
+	for i, topic := range topics {
+		nexts[i] = next[partition{topic, numbers[i]}]
+	}
+	batch.Queue(`
+		with before as (
+			select p.topic, p.number, p.next_offset, x
+			from unnest($1::text[], $2::integer[], $3::bigint[]) with ordinality as d (t, m, x, n) join sync.partition p on p.topic = t and p.number = m
+			order by n for update of p)
+		update sync.partition p set next_offset = greatest(p.next_offset, x) from before
+		where p.topic = before.topic and p.number = before.number returning p.topic, p.number, before.next_offset`, topics, numbers, nexts).Query(func(rows pgx.Rows) error {
+		stood := map[partition]int64{}
+		var p partition
+		var offset int64
+		_, err := pgx.ForEachRow(rows, []any{&p.topic, &p.number, &offset}, func() error { stood[p] = offset; return nil })
+		if err != nil {
+			return err
+		}
+		for i, b := range batches {
+			p := partition{b.Topic, b.Partition}
+			offset, known := stood[p]
+			if !known {
+				return fmt.Errorf("partition %d was never assigned", b.Partition)
+			}
+			from[i], stood[p] = offset, max(offset, b.Next)
+		}
+		return nil
+	})
 }
