@@ -80,7 +80,10 @@ func queueFold(batch *pgx.Batch, outcomes []event.Outcome, news *[]contact.Perso
 			returning root, extension, channel, revision, counts
 		), heard as (
 			insert into consent.channel as c (root, extension, channel, revision)
-			select root, extension, channel, max(revision) from told where counts group by root, extension, channel
+			select root, extension, channel, max(revision) from told where counts
+				and not exists (select from consent.channel c where c.root = told.root and c.extension = told.extension and c.channel = told.channel
+					and c.revision >= told.revision)
+			group by root, extension, channel
 			order by root collate "C", extension collate "C", channel collate "C"
 			on conflict (root, extension, channel) do update set revision = greatest(c.revision, excluded.revision)
 			where c.revision < excluded.revision
