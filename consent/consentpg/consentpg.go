@@ -9,6 +9,7 @@ package consentpg
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -36,6 +37,7 @@ type Config struct {
 type Store struct {
 	Config
 	decisions *group.Group[*deciding]
+	decided   atomic.Int64  // when the last transaction of several was over
 	waiting   chan struct{} // decisions that wait for a head
 }
 

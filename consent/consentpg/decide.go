@@ -42,9 +42,6 @@ func (s *Store) Decide(ctx context.Context, w Wish) (Choice, error) {
 	if err != nil {
 		return Choice{}, fmt.Errorf("record decision: %w", err)
 	}
-	if s.Written != nil {
-		s.Written(ctx)
-	}
 	return d.choice, nil
 }
 
@@ -56,21 +53,40 @@ type deciding struct {
 	alone  bool  // it could not be decided together with others, or somebody else holds its head
 }
 
+const (
+	mostTogether = 100 // decisions of one transaction
+	// gatherFor is how long decisions gather that come faster than one in that time. A detail waits for that, and much less for the CPU that a
+	// transaction of its own, and all that comes after it, would take. Not for more than worthTogether.
+	gatherFor     = 5 * time.Millisecond
+	worthTogether = 16
+)
+
 // newDecisions has one transaction under way: what comes meanwhile is in the next.
 func (s *Store) newDecisions() *group.Group[*deciding] {
-	return &group.Group[*deciding]{Do: s.decideTogether, AtOnce: 1, Most: 100}
+	return &group.Group[*deciding]{Do: s.decideTogether, AtOnce: 1, Most: mostTogether,
+		Worth: worthTogether, LingerFor: gatherFor, More: func() bool { return time.Since(time.Unix(0, s.decided.Load())) < gatherFor }}
 }
 
 // decideTogether waits for no head: somebody may hold it who has stopped in the middle of a transaction.
 func (s *Store) decideTogether(ctx context.Context, all []*deciding) error {
+	defer func() { s.decided.Store(time.Now().UnixNano()) }()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), togetherTimeout)
 	defer cancel()
 	if s.decide(ctx, all, `skip locked`) != nil {
 		for _, d := range all {
 			d.alone = true
 		}
+		return nil
 	}
+	s.written(ctx)
 	return nil
+}
+
+// written tells of what is durable, once for all of a transaction.
+func (s *Store) written(ctx context.Context) {
+	if s.Written != nil {
+		s.Written(ctx)
+	}
 }
 
 // decideAlone waits for the head. Those who do hold no more than half of the connections.
@@ -85,6 +101,9 @@ func (s *Store) decideAlone(ctx context.Context, d *deciding) error {
 	err := s.decide(ctx, []*deciding{d}, ``)
 	if err == nil && d.alone {
 		err = errors.New("the head has gone")
+	}
+	if err == nil {
+		s.written(ctx)
 	}
 	return err
 }

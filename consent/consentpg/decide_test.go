@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -164,6 +165,8 @@ func TestHeadThatIsHeld(t *testing.T) {
 func TestDecisionsAtOnceShareATransaction(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
+	var told atomic.Int64
+	d.store.Written = func(context.Context) { told.Add(1) }
 	var all sync.WaitGroup
 	for range 100 {
 		all.Go(func() {
@@ -173,8 +176,11 @@ func TestDecisionsAtOnceShareATransaction(t *testing.T) {
 		})
 	}
 	all.Wait()
-	var transactions int
+	var transactions int64
 	if err := d.pool.QueryRow(t.Context(), `select count(distinct tx) from consent.audit`).Scan(&transactions); err != nil || transactions > 50 {
 		t.Errorf("%d transactions for 100 decisions (%v)", transactions, err)
+	}
+	if told.Load() != transactions {
+		t.Errorf("told %d times of %d transactions", told.Load(), transactions)
 	}
 }

@@ -42,11 +42,11 @@ type Messenger struct {
 	folding   group.Group[[]event.Outcome]
 }
 
-// decisionsLinger is how long decisions gather. A detail waits for that, and much less for the CPU of all that comes after.
-const decisionsLinger = 2 * time.Millisecond
-
-// mostFolded bounds the outcomes of one transaction.
-const mostFolded = 1000
+const (
+	mostFolded  = 1000 // outcomes of one transaction
+	worthAFold  = 100
+	foldsGather = 10 * time.Millisecond // nobody's detail waits for them, but everybody who decides for the CPU that they take
+)
 
 // New puts a messenger together; nothing runs yet.
 func New(c Config) (*Messenger, error) {
@@ -54,13 +54,13 @@ func New(c Config) (*Messenger, error) {
 	if err != nil {
 		return nil, err
 	}
-	relay, err := outbox.New(outbox.Config{Pool: c.Pool, Schema: "consent", Publisher: publisher, Log: c.Log,
-		Linger: decisionsLinger})
+	relay, err := outbox.New(outbox.Config{Pool: c.Pool, Schema: "consent", Publisher: publisher, Log: c.Log})
 	if err != nil {
 		return nil, err
 	}
 	m := &Messenger{Config: c, relay: relay, publisher: publisher}
-	m.folding = group.Group[[]event.Outcome]{Do: m.fold, AtOnce: 1, Most: mostFolded, Size: func(some []event.Outcome) int { return len(some) }}
+	m.folding = group.Group[[]event.Outcome]{Do: m.fold, AtOnce: 1, Most: mostFolded, Size: func(some []event.Outcome) int { return len(some) },
+		Worth: worthAFold, More: func() bool { return true }, LingerFor: foldsGather}
 	return m, nil
 }
 
