@@ -25,18 +25,18 @@ func (s *Store) Fold(ctx context.Context, outcomes []event.Outcome) (news []cont
 	slices.SortStableFunc(outcomes, func(a, b event.Outcome) int {
 		return cmp.Or(inOrder(headOf(a), headOf(b)), cmp.Compare(a.EventID, b.EventID))
 	})
-	var batch pgx.Batch // one transaction
+	var batch pgx.Batch // one transaction, of statements of which each writes a row once
 	for from, at := 0, 1; from < len(outcomes); at++ {
 		if at < len(outcomes) && !sameDecision(outcomes[at-1], outcomes[at]) {
 			continue
 		}
-		if err := queueFold(&batch, outcomes[from:at], &news); err != nil { // which writes a row once
-			return nil, fmt.Errorf("fold outcomes: %w", err)
+		if err := queueFold(&batch, outcomes[from:at], &news); err != nil {
+			return nil, fmt.Errorf("fold %d outcomes: %w", len(outcomes), err)
 		}
 		from = at
 	}
 	if err := s.Pool.SendBatch(ctx, &batch).Close(); err != nil {
-		return nil, fmt.Errorf("fold outcomes: %w", err)
+		return nil, fmt.Errorf("fold %d outcomes: %w", len(outcomes), err)
 	}
 	return news, nil
 }

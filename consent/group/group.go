@@ -52,15 +52,22 @@ func (g *Group[T]) Wait(ctx context.Context, what T) error {
 	g.mu.Lock()
 	g.waiting, g.size = append(g.waiting, one), g.size+one.size
 	switch {
-	case g.lingering == nil && g.worthOneMore(g.working):
-		g.working++
-		go g.work()
-	case g.lingering != nil && g.size >= g.Worth:
+	case g.lingering == nil:
+		g.begin()
+	case g.size >= g.Worth:
 		close(g.lingering)
 		g.lingering = nil
 	}
 	g.mu.Unlock()
 	return <-one.done
+}
+
+// begin lets one more work if that is worth it. Nobody lingers, and the lock is held.
+func (g *Group[T]) begin() {
+	if g.worthOneMore(g.working) {
+		g.working++
+		go g.work()
+	}
 }
 
 // worthOneMore tells whether one more is to work beside so many.
@@ -81,10 +88,7 @@ func (g *Group[T]) overtaken() (end func()) {
 		}
 		stuck = true
 		g.stuck++
-		if g.lingering == nil && g.worthOneMore(g.working) {
-			g.working++
-			go g.work()
-		}
+		g.begin() // while one is at it nobody lingers
 	})
 	return func() {
 		timer.Stop()
