@@ -37,8 +37,8 @@ type Config struct {
 type Store struct {
 	Config
 	decisions *group.Group[*deciding]
-	decided   atomic.Int64  // when the last transaction of several was over
-	waiting   chan struct{} // decisions that wait for a head
+	decided   atomic.Pointer[time.Time] // when the last transaction of the group was over
+	waiting   chan struct{}             // decisions that wait for a head
 }
 
 // New returns a store.

@@ -55,21 +55,27 @@ type deciding struct {
 
 const (
 	mostTogether = 100 // decisions of one transaction
-	// gatherFor is how long decisions gather that come faster than one in that time. A detail waits for that, and much less for the CPU that a
-	// transaction of its own, and all that comes after it, would take. Not for more than worthTogether.
+	// gatherFor is how long decisions gather that come fast, unless worthTogether wait. A detail waits for that, and much less for the CPU that a
+	// transaction of its own, and all that comes after it, would take.
 	gatherFor     = 5 * time.Millisecond
 	worthTogether = 16
 )
 
-// newDecisions has one transaction under way: what comes meanwhile is in the next.
+// newDecisions has one transaction under way: what comes meanwhile is in the next, and what comes soon after it too.
 func (s *Store) newDecisions() *group.Group[*deciding] {
-	return &group.Group[*deciding]{Do: s.decideTogether, AtOnce: 1, Most: mostTogether,
-		Worth: worthTogether, LingerFor: gatherFor, More: func() bool { return time.Since(time.Unix(0, s.decided.Load())) < gatherFor }}
+	return &group.Group[*deciding]{Do: s.decideTogether, AtOnce: 1, Most: mostTogether, Worth: worthTogether, LingerFor: gatherFor,
+		More: func() bool { return s.comeFast(time.Now()) }}
+}
+
+// comeFast tells whether others are to come soon: the last transaction was over not long ago.
+func (s *Store) comeFast(now time.Time) bool {
+	last := s.decided.Load()
+	return last != nil && now.Sub(*last) < gatherFor
 }
 
 // decideTogether waits for no head: somebody may hold it who has stopped in the middle of a transaction.
 func (s *Store) decideTogether(ctx context.Context, all []*deciding) error {
-	defer func() { s.decided.Store(time.Now().UnixNano()) }()
+	defer func() { s.decided.Store(new(time.Now())) }()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), togetherTimeout)
 	defer cancel()
 	if s.decide(ctx, all, `skip locked`) != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -141,6 +142,8 @@ func (d *desk) hold() (release func()) {
 func TestHeadThatIsHeld(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
+	var told atomic.Int64
+	d.store.Written = func(context.Context) { told.Add(1) }
 	release := d.hold()
 	var held, others sync.WaitGroup
 	for i := range 24 {
@@ -155,10 +158,28 @@ func TestHeadThatIsHeld(t *testing.T) {
 		})
 	}
 	others.Wait() // else none of the other half is decided within its time
+	told.Store(0)
 	release()
 	held.Wait()
+	if n := told.Load(); n < 12 {
+		t.Errorf("told %d times of what 12 decided alone", n)
+	}
 	if n := len(d.sent()); n != 25 {
 		t.Errorf("%d sent, want 25", n)
+	}
+}
+
+func TestDecisionWaitsForOthersOnlyIfTheyComeFast(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	before := time.Now()
+	if d.store.ComeFast(before) {
+		t.Error("the first one waits")
+	}
+	d.decides(true)
+	after := time.Now()
+	if !d.store.ComeFast(before) || d.store.ComeFast(after.Add(5*time.Millisecond)) {
+		t.Error("who comes at once does not wait for others, or who comes 5 ms later does")
 	}
 }
 

@@ -1,6 +1,12 @@
 package consentpg
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// ComeFast tells whether a decision waits for others.
+func (s *Store) ComeFast(now time.Time) bool { return s.comeFast(now) }
 
 // Together decides wishes in one transaction. The last error is of the transaction.
 func (s *Store) Together(ctx context.Context, wishes ...Wish) (choices []Choice, errs []error, err error) {

@@ -174,6 +174,23 @@ func TestNoShareIsHandedOverBeforeTheGate(t *testing.T) {
 	w.wantOutcomes(3, "pushed")
 }
 
+// A withdrawal is handed over before the gate is open. A share of the same person's other channel is not carried out beside it.
+func TestShareBesideAWithdrawalWaitsForTheGate(t *testing.T) {
+	t.Parallel()
+	w := handsOver(t, nil)
+	w.assign(0, 3)
+	share := w.entry("both_channels", 2, true)
+	share.Decision.Channel, share.Event.Share.Value = contact.Email, contact.KnownValue("vera@example.org")
+	w.takes(w.entry("both_channels", 1, false), share)
+	w.pusher.Ended()
+	w.wantOutcomes(1, "pushed")
+	w.wantOutcomes(2)
+	w.shares("staff_entries", 3) // the gate is open
+	w.pushes()
+	w.pusher.Ended()
+	w.wantOutcomes(2, "pushed")
+}
+
 // Places that a transaction was to fill come back if it fails, or if nobody knows how it ended.
 func TestPlacesComeBack(t *testing.T) {
 	t.Parallel()

@@ -121,33 +121,24 @@ func (s *Store) Lost(ctx context.Context, l stream.Loss) error {
 
 // queueAdvance moves partitions on and tells where they stood: records before that are durable, and told of. It never moves back.
 // The rows stay locked until the end of the transaction, so that a worker that has lost a partition waits, and then sees that
-// its records were taken. Batches come in the order of their partitions, which is that of the locks.
+// its records were taken.
 func queueAdvance(batch *pgx.Batch, batches []intake.Batch, from []int64) {
-	type partition struct {
-		topic  string
-		number int
-	}
-	next := map[partition]int64{}
-	var topics []string
-	var numbers []int
-	for _, b := range batches {
-		p := partition{b.Topic, b.Partition}
-		if _, again := next[p]; !again {
-			topics, numbers = append(topics, p.topic), append(numbers, p.number)
-		}
-		next[p] = max(next[p], b.Next)
-	}
-	nexts := make([]int64, len(topics))
-	for i, topic := range topics {
-		nexts[i] = next[partition{topic, numbers[i]}]
+	topics, numbers, nexts := make([]string, len(batches)), make([]int, len(batches)), make([]int64, len(batches))
+	for i, b := range batches {
+		topics[i], numbers[i], nexts[i] = b.Topic, b.Partition, b.Next
 	}
 	batch.Queue(`
 		with before as (
 			select p.topic, p.number, p.next_offset, x
-			from unnest($1::text[], $2::integer[], $3::bigint[]) with ordinality as d (t, m, x, n) join sync.partition p on p.topic = t and p.number = m
-			order by n for update of p)
+			from (select t, m, max(x) as x from unnest($1::text[], $2::integer[], $3::bigint[]) as d (t, m, x) group by t, m) as d
+				join sync.partition p on p.topic = t and p.number = m
+			order by t collate "C", m for update of p)
 		update sync.partition p set next_offset = greatest(p.next_offset, x) from before
 		where p.topic = before.topic and p.number = before.number returning p.topic, p.number, before.next_offset`, topics, numbers, nexts).Query(func(rows pgx.Rows) error {
+		type partition struct {
+			topic  string
+			number int
+		}
 		stood := map[partition]int64{}
 		var p partition
 		var offset int64

@@ -46,6 +46,7 @@ const (
 	mostFolded  = 1000 // outcomes of one transaction
 	worthAFold  = 100
 	foldsGather = 10 * time.Millisecond // nobody's detail waits for them, but everybody who decides for the CPU that they take
+	foldTimeout = time.Second
 )
 
 // New puts a messenger together; nothing runs yet.
@@ -103,8 +104,10 @@ func (m *Messenger) Handle(ctx context.Context, b stream.Batch) error {
 	return m.folding.Wait(ctx, outcomes)
 }
 
-// fold takes in the outcomes of several partitions at once.
+// fold takes in the outcomes of several partitions at once. If that fails there is time left to take in those of each by themselves.
 func (m *Messenger) fold(ctx context.Context, all [][]event.Outcome) error {
+	ctx, cancel := context.WithTimeout(ctx, foldTimeout)
+	defer cancel()
 	news, err := m.Store.Fold(ctx, slices.Concat(all...))
 	for _, p := range news {
 		m.Told(p)
