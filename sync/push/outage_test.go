@@ -263,7 +263,7 @@ func TestSharesWaitForWithdrawalsThatAreUnderWay(t *testing.T) {
 			}
 			return false
 		}}
-		crowd := time.AfterFunc(time.Minute, func() {
+		crowd := time.AfterFunc(time.Minute+time.Millisecond, func() { // not while a worker looks, which has asked for withdrawals and now asks for shares
 			q.add("no", 100, true)
 			q.add("share", 400, false)
 		})
