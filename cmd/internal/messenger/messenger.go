@@ -43,10 +43,10 @@ type Messenger struct {
 }
 
 const (
-	mostFolded  = 1000 // outcomes of one transaction
-	worthAFold  = 100
-	foldsGather = 10 * time.Millisecond // nobody's detail waits for them, but everybody who decides for the CPU that they take
-	foldTimeout = time.Second
+	mostFolded      = 1000 // outcomes of one transaction
+	worthAFold      = 100
+	foldsGather     = 10 * time.Millisecond // nobody's detail waits for them, but everybody who decides for the CPU that they take
+	togetherTimeout = time.Second           // of the outcomes of several partitions
 )
 
 // New puts a messenger together; nothing runs yet.
@@ -104,10 +104,13 @@ func (m *Messenger) Handle(ctx context.Context, b stream.Batch) error {
 	return m.folding.Wait(ctx, outcomes)
 }
 
-// fold takes in the outcomes of several partitions at once. If that fails there is time left to take in those of each by themselves.
+// fold takes in the outcomes of several partitions at once. If that fails, or takes long, there is time left for those of each by themselves.
 func (m *Messenger) fold(ctx context.Context, all [][]event.Outcome) error {
-	ctx, cancel := context.WithTimeout(ctx, foldTimeout)
-	defer cancel()
+	if len(all) > 1 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, togetherTimeout)
+		defer cancel()
+	}
 	news, err := m.Store.Fold(ctx, slices.Concat(all...))
 	for _, p := range news {
 		m.Told(p)
