@@ -158,6 +158,7 @@ func (s *Store) decide(ctx context.Context, all []*deciding, held string) error 
 	if err := conn.SendBatch(ctx, &first).Close(); err != nil {
 		return err
 	}
+	before := maps.Clone(heads)
 	var decided []made
 	for _, d := range all {
 		if m, isNew := s.choose(d, heads, forms); isNew {
@@ -168,7 +169,7 @@ func (s *Store) decide(ctx context.Context, all []*deciding, held string) error 
 		return nil
 	}
 	var batch pgx.Batch
-	if err := s.queueWrite(&batch, conn.Conn().TypeMap(), decided, heads); err != nil {
+	if err := s.queueWrite(&batch, conn.Conn().TypeMap(), decided, before, heads); err != nil {
 		return err
 	}
 	batch.Queue(`commit`)
@@ -290,8 +291,9 @@ func (s *Store) decision(w Wish, highest int64) event.Decision {
 	return d
 }
 
-// queueWrite stores decisions with their audit entries and events, in their order, and leaves to each head the newest one and its value.
-func (s *Store) queueWrite(batch *pgx.Batch, types *pgtype.Map, decided []made, heads map[head]newest) error {
+// queueWrite stores decisions with their audit entries and events, in their order, and leaves to each head the newest one and its value: the one
+// that was the newest before loses it.
+func (s *Store) queueWrite(batch *pgx.Batch, types *pgtype.Map, decided []made, before, heads map[head]newest) error {
 	decidedOn := map[head]newest{}
 	for _, d := range decided {
 		h := head{d.Person, d.Channel}
@@ -299,13 +301,11 @@ func (s *Store) queueWrite(batch *pgx.Batch, types *pgtype.Map, decided []made, 
 	}
 	keys := sorted(decidedOn)
 	roots, extensions, channels := split(keys)
-	revisions, ids := make([]int64, len(keys)), make([]string, len(keys))
+	revisions, ids, replaced := make([]int64, len(keys)), make([]string, len(keys)), make([]string, len(keys))
 	for i, h := range keys {
-		revisions[i], ids[i] = decidedOn[h].revision, decidedOn[h].eventID
+		revisions[i], ids[i], replaced[i] = decidedOn[h].revision, decidedOn[h].eventID, before[h].eventID
 	}
-	batch.Queue(`
-		update consent.decision d set value = null from unnest($1::text[], $2::text[], $3::text[]) as k (r, e, h)
-		where d.root = k.r and d.extension = k.e and d.channel = k.h and d.value is not null`, roots, extensions, channels)
+	batch.Queue(`update consent.decision set value = null where event_id = any ($1) and value is not null`, replaced)
 	queueDecisions(batch, decided, decidedOn)
 	batch.Queue(`
 		update consent.channel c set revision = k.v, event_id = k.i from unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[]) as k (r, e, h, v, i)
