@@ -20,3 +20,8 @@ func (s *Store) Together(ctx context.Context, wishes ...Wish) (choices []Choice,
 	}
 	return choices, errs, err
 }
+
+// Alone decides a wish in a transaction of its own, as one whose head was held.
+func (s *Store) Alone(ctx context.Context, w Wish) error {
+	return s.decideAlone(ctx, &deciding{wish: w})
+}
