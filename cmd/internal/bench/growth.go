@@ -16,50 +16,93 @@ const fewStored = 20_000
 
 // growth: the same as throughput, where the worker's tables already hold a decision for both channels of so many persons, among whom
 // those who decide are scattered. The register holds only these: how it bears many is register's to tell. The broker is another
-// process, so that the memory is the worker's, the register's and the meter's.
-func growth(ctx context.Context, r *rig, sc scenario) (figures, error) {
-	few, err := r.grown(ctx, sc, min(fewStored, r.cfg.Stored))
+// process, so that the memory is the worker's, the register's and the meter's. To store many takes minutes, in which the machine may change:
+// so few come right before and right after them, and what counts is the mean of both.
+func growth(ctx context.Context, r *rig, sc scenario) (_ figures, err error) {
+	many, err := r.grow(ctx, sc, r.cfg.Stored)
 	if err != nil {
 		return nil, err
 	}
-	f, err := r.grown(ctx, sc, r.cfg.Stored)
+	defer func() { err = errors.Join(err, many.close()) }()
+	before, err := r.few(ctx, sc)
 	if err != nil {
 		return nil, err
 	}
-	f[baselinePerS], f[baselineDecisions], f[baselineStored], f[baselineRSS] = few[ratePerS], few[decisions], few[stored], few[rssMB]
-	f[ratio] = f[ratePerS] / few[ratePerS]
+	f, err := many.measure(ctx)
+	if err != nil {
+		return nil, err
+	}
+	after, err := r.few(ctx, sc)
+	if err != nil {
+		return nil, err
+	}
+	f[baselinePerS], f[baselineDecisions] = (before[ratePerS]+after[ratePerS])/2, before[decisions]
+	f[baselineStored], f[baselineRSS] = before[stored], before[rssMB]
+	f[ratio] = f[ratePerS] / f[baselinePerS]
 	return f, nil
 }
 
-func (r *rig) grown(ctx context.Context, sc scenario, rows int) (_ figures, err error) {
+func (r *rig) few(ctx context.Context, sc scenario) (figures, error) {
+	g, err := r.grow(ctx, sc, min(fewStored, r.cfg.Stored))
+	if err != nil {
+		return nil, err
+	}
+	f, err := g.measure(ctx)
+	return f, errors.Join(err, g.close())
+}
+
+// grown is a stage whose tables hold so many rows.
+type grown struct {
+	*stage
+	rows       int
+	stopBroker func()
+}
+
+func (r *rig) grow(ctx context.Context, sc scenario, rows int) (_ *grown, err error) {
 	brokers, stop, err := r.brokerApart(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer stop()
-	s, err := r.newStage(ctx, sc, brokers...)
-	if err != nil {
+	g := &grown{stopBroker: stop}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.close())
+		}
+	}()
+	if g.stage, err = r.newStage(ctx, sc, brokers...); err != nil {
+		g.stage = nil // it is closed
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
 	r.cfg.Progress(fmt.Sprintf("storing %d rows", rows))
-	there, err := s.store(ctx, rows)
-	if err != nil {
+	if g.rows, err = g.store(ctx, rows); err != nil {
 		return nil, fmt.Errorf("store rows: %w", err)
 	}
-	if err := s.fill(ctx); err != nil {
+	return g, nil
+}
+
+func (g *grown) close() error {
+	defer g.stopBroker()
+	if g.stage == nil {
+		return nil
+	}
+	return g.stage.close()
+}
+
+// measure has the worker carry the load.
+func (g *grown) measure(ctx context.Context) (figures, error) {
+	if err := g.fill(ctx); err != nil {
 		return nil, err
 	}
 	debug.FreeOSMemory() // what producing took
-	f, err := s.sampled(ctx)
+	f, err := g.sampled(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, point := range []name{rssMB10, rssMB50, rssMB100, heapMB10, heapMB50, heapMB100} {
 		delete(f, point)
 	}
-	f[stored] = float64(there)
-	return f, s.verify(ctx)
+	f[stored] = float64(g.rows)
+	return f, g.verify(ctx)
 }
 
 // store fills the tables as if so many decisions had been carried out long ago: two for each person, those who will decide among them.
