@@ -148,11 +148,12 @@ func (r *Relay) session(ctx context.Context) (*pgx.Conn, error) {
 }
 
 // elect tells whether the session has the lock now. A leader whose machine has gone without a word must not keep it: it asks twice a second, so
-// silence means that. That is set first: the answer that says who leads may be lost.
+// silence means that. That is set first: the answer that says who leads may be lost. Its deletions need not reach the disk before it goes on:
+// rows that a crash brings back are published again, in their order, as after a crash before the deletion.
 func (r *Relay) elect(ctx context.Context, conn *pgx.Conn) (leader bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, leadTimeout)
 	defer cancel()
-	if _, err := conn.Exec(ctx, `set idle_session_timeout = '60s'`); err != nil {
+	if _, err := conn.Exec(ctx, `set idle_session_timeout = '60s'; set synchronous_commit = off`); err != nil {
 		return false, err
 	}
 	if err := conn.QueryRow(ctx, `select pg_try_advisory_lock(hashtext($1))`, "relay "+r.Schema).Scan(&leader); err != nil || !leader {
