@@ -41,7 +41,7 @@ func TestSlowCallersAndPatientOnes(t *testing.T) {
 	t.Parallel()
 	patient := patientRegister{reading: make(chan struct{}), release: make(chan struct{})}
 	address, client := servedPatiently(t, patient)
-	page := make(chan error)
+	page := make(chan error, 1)
 	go func() {
 		response, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: client}}).Get("https://" + address + contactsv1.Path + "/changes?wait=60")
 		if err == nil {
@@ -53,7 +53,11 @@ func TestSlowCallersAndPatientOnes(t *testing.T) {
 		}
 		page <- err
 	}()
-	<-patient.reading
+	select {
+	case <-patient.reading:
+	case err := <-page:
+		t.Fatalf("the patient reader: %v", err)
+	}
 	conn, err := tls.Dial("tcp", address, client)
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +93,7 @@ func servedPatiently(t *testing.T, service contactsv1.Service) (address string, 
 	ended := make(chan error)
 	go func() {
 		ended <- run.Serve(ctx, run.Server{Name: "register", Listener: listener, Handler: handler, TLS: serverTLS,
-			ReadTimeout: 100 * time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+			ReadTimeout: 2 * time.Second, Log: slog.New(slog.DiscardHandler)})
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/rand"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +70,32 @@ func Topics(t *testing.T, c stream.Config, specs ...stream.TopicSpec) {
 	t.Helper()
 	if _, err := stream.EnsureTopics(t.Context(), c, specs); err != nil {
 		t.Fatal(err)
+	}
+	for _, s := range specs {
+		AwaitTopic(t, c, s.Name)
+	}
+}
+
+// AwaitTopic waits until each partition of a topic has a leader. Apache Kafka says that it has made a topic before its nodes know of it, and
+// answers after a start before its partitions are led.
+func AwaitTopic(t *testing.T, c stream.Config, name string) {
+	t.Helper()
+	k := Client(t, c)
+	ask, one := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
+	one.Topic = new(c.Prefix + name)
+	ask.Topics = append(ask.Topics, one)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		known, err := ask.RequestWith(t.Context(), k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		led := func(p kmsg.MetadataResponseTopicPartition) bool { return p.ErrorCode == 0 && p.Leader >= 0 }
+		if topic := known.Topics[0]; topic.ErrorCode == 0 && !slices.ContainsFunc(topic.Partitions, func(p kmsg.MetadataResponseTopicPartition) bool { return !led(p) }) {
+			return
+		}
+		<-tick.C
 	}
 }
 

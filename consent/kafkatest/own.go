@@ -123,11 +123,14 @@ func start(t *testing.T, cmd *exec.Cmd) (*os.Process, chan struct{}) {
 	return cmd.Process, ended
 }
 
+// startTimeout is how long Apache Kafka may take to start on a busy machine.
+const startTimeout = 4 * time.Minute
+
 // awaitBroker waits until the broker answers.
 func awaitBroker(t *testing.T, c stream.Config, log string, ended <-chan struct{}) {
 	t.Helper()
 	k := Client(t, c, kgo.RetryTimeout(time.Second))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

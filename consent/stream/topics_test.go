@@ -110,17 +110,5 @@ func makeTopic(t *testing.T, c stream.Config, name string, settings map[string]s
 	if err != nil || response.Topics[0].ErrorCode != 0 {
 		t.Fatalf("make topic %s: %v %+v", name, err, response)
 	}
-	// Apache Kafka says yes before its nodes know the topic.
-	ask, one := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
-	one.Topic = &topic.Topic
-	ask.Topics = append(ask.Topics, one)
-	for {
-		known, err := ask.RequestWith(t.Context(), k)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if known.Topics[0].ErrorCode == 0 {
-			return
-		}
-	}
+	kafkatest.AwaitTopic(t, c, name)
 }

@@ -21,8 +21,8 @@ import (
 // AxeEnv names the environment variable with the path of axe.min.js, from the npm package axe-core.
 const AxeEnv = "CONTACTSYNC_AXE"
 
-// patience is how long anything on a page may take to appear.
-const patience = 20 * time.Second
+// patience is how long Chromium may take to start, and anything on a page to appear.
+const patience = 2 * time.Minute
 
 // height of a window, in CSS pixels.
 const height = 900
@@ -38,7 +38,7 @@ func Open(t testing.TB) *Browser {
 		missing(t, "no Chromium on this machine (Debian: chromium)")
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()),
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-component-update", true))
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WSURLReadTimeout(patience), chromedp.Flag("disable-component-update", true))
 	allocator, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
 	root, end := chromedp.NewContext(allocator)
 	t.Cleanup(func() { end(); stop() })

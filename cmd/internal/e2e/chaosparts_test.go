@@ -203,7 +203,7 @@ func (c *chaos) startWorker() *part {
 		TLS: certificate, Codes: register.DefaultCodes(), Now: c.now, Lease: chaosLease, Session: c.broker.session, Log: c.logger("worker"),
 		Metrics: metrics, Push: push.Config{CallTimeout: chaosCall, MaxBackoff: 500 * time.Millisecond, ReadLag: c.lag, Poll: 50 * time.Millisecond}}
 	if c.seconds {
-		config.Push.VersionSettle, config.Push.VersionZone = 1100*time.Millisecond, swedish(c.t)
+		config.Push.VersionSettle, config.Push.VersionZone = 2*time.Second, swedish(c.t) // as the service's own
 	}
 	w, err := worker.New(config)
 	c.must(err)

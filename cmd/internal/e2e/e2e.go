@@ -27,7 +27,7 @@ import (
 )
 
 const (
-	readyTimeout = time.Minute // far above the promised 15 s: a busy machine is no failure here
+	readyTimeout = 4 * time.Minute // far above the promised 15 s: a busy machine is no failure here
 	stopTimeout  = 15 * time.Second
 )
 

@@ -59,7 +59,7 @@ func fleetUnderKill9(t *testing.T, seed uint64, size fleetSize) {
 	config := FleetConfig{Workers: 2, Persons: size.persons - 2,
 		Env: []string{"CONTACTSYNC_PUSH_LEASE=5s", "CONTACTSYNC_PUSH_CALL_TIMEOUT=2s", "CONTACTSYNC_KAFKA_SESSION_TIMEOUT=6s"}}
 	if seed%2 == 1 {
-		config.Env = append(config.Env, "CONTACTSYNC_REGISTER_VERSIONS=seconds", "CONTACTSYNC_REGISTER_VERSION_SETTLE=1200ms")
+		config.Env = append(config.Env, "CONTACTSYNC_REGISTER_VERSIONS=seconds", "CONTACTSYNC_REGISTER_VERSION_SETTLE=2s")
 	}
 	f := StartFleet(t, config)
 	s := f.scene(t)

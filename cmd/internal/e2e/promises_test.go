@@ -160,8 +160,9 @@ func TestOutageOfTheRegister(t *testing.T) {
 	<-until
 	back := time.Now()
 	f.Links["worker-register"].Mend()
-	eventually(t, "everything is carried out", s.settled)
+	eventually(t, "everything is carried out", func() bool { return s.count(`select count(*) from sync.due`) == 0 })
 	took := time.Since(back)
+	eventually(t, "everything is proved and told", s.settled)
 	t.Logf("400 persons, %v after the return", took.Round(10*time.Millisecond))
 	if took > 10*time.Second {
 		t.Errorf("carried out %v after the register's return, want 10 s at most", took)
