@@ -20,7 +20,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
-	"contactsync/consent/kafkatest"
 	"contactsync/consent/stream"
 )
 
@@ -71,7 +70,9 @@ func TestEverythingGoesThroughTLSAndLogin(t *testing.T) {
 		t.Run(string(m), func(t *testing.T) {
 			t.Parallel()
 			c := guarded(t, m)
-			kafkatest.Topics(t, c, stream.TopicSpec{Name: topic, Partitions: 3})
+			if _, err := stream.EnsureTopics(t.Context(), c, []stream.TopicSpec{{Name: topic, Partitions: 3}}); err != nil {
+				t.Fatal(err)
+			}
 			publish(t, c, numbered(0, 10)...)
 			h := newCollector()
 			consume(t, c, h)
