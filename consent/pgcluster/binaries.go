@@ -129,7 +129,7 @@ func unpack(cache, home string) error {
 	defer os.RemoveAll(scratch)
 	fresh, data := filepath.Join(scratch, "postgres"), filepath.Join(scratch, "data")
 	major, _, _ := strings.Cut(string(embeddedpostgres.V18), ".")
-	port, portErr := choosePort(0)
+	port, portErr := freePort(0)
 	if err := errors.Join(portErr, os.Mkdir(data, 0o700), os.WriteFile(filepath.Join(data, "PG_VERSION"), []byte(major+"\n"), 0o600)); err != nil {
 		return err
 	}

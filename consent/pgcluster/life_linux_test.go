@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -121,8 +122,12 @@ func TestEndsARemnantThatStays(t *testing.T) {
 		t.Fatal("a living PostgreSQL counts as gone")
 	}
 	cfg := config(t, dir)
-	cfg.patience = 2 * time.Second
-	execute(t, start(t, cfg), "select 1")
+	cfg.LastPort, cfg.patience = portOfPostmaster(t, dir), 2*time.Second
+	c := start(t, cfg)
+	execute(t, c, "select 1")
+	if now := portOfPostmaster(t, dir); now != cfg.LastPort {
+		t.Errorf("the port that the remnant held was not taken again: %d, then %d", cfg.LastPort, now)
+	}
 	if !postmaster.endsWithin(t, time.Second) {
 		t.Error("the remnant still lives")
 	}
@@ -207,6 +212,21 @@ func postmasterOf(t *testing.T, dir string) int {
 		t.Fatal("no PostgreSQL runs in the folder")
 	}
 	return pid
+}
+
+// portOfPostmaster reads the fourth line of postmaster.pid.
+func portOfPostmaster(t *testing.T, dir string) int {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
+	lines := strings.Split(string(text), "\n")
+	if err != nil || len(lines) < 4 {
+		t.Fatalf("postmaster.pid has %d lines: %v", len(lines), err)
+	}
+	port, err := strconv.Atoi(lines[3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
 
 // watched is a process whose end is noticed without asking again and again.

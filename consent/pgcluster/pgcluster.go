@@ -38,8 +38,8 @@ type Config struct {
 	// Dir holds the cluster: data/, postgres.log. It is made when absent. The caller makes sure (by a lock) that no
 	// other process uses it. With root as caller it is handed over to the unprivileged user.
 	Dir string
-	// Port on 127.0.0.1; 0 picks a free one.
-	Port int
+	// Port on 127.0.0.1; 0 takes LastPort, if it is free once a predecessor has ended, or else picks a free one.
+	Port, LastPort int
 	// Owner is the superuser, Database what URL points to. Both, and Password, are fixed by the first start on a Dir.
 	Owner, Password, Database string
 	// Durable keeps data through a crash of the machine. Without it a crash of this process loses nothing either,
@@ -229,7 +229,7 @@ type inTheWay struct{ error }
 func startOnce(ctx context.Context, cfg Config, bin string, who identity) (*Cluster, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	port, err := choosePort(cfg.Port)
+	port, err := cfg.choosePort()
 	if err != nil {
 		return nil, err
 	}
@@ -335,14 +335,28 @@ func faultIn(output string) string {
 	return last
 }
 
-// choosePort returns the wanted port if it is free, or, for 0, one that is free now.
-func choosePort(wanted int) (int, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(wanted)))
+// choosePort returns the wanted port if it is free, or, for 0, one that is free now, the last one if possible.
+func (c Config) choosePort() (int, error) {
+	if c.Port == 0 && c.LastPort != 0 {
+		if port, err := freePort(c.LastPort); err == nil {
+			return port, nil
+		}
+	}
+	port, err := freePort(c.Port)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return 0, inTheWay{fmt.Errorf("port %d is busy: stop what listens there, or choose another", wanted)}
+		return 0, inTheWay{fmt.Errorf("port %d is busy: stop what listens there, or choose another", c.Port)}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("find a port: %w", err)
+	}
+	return port, nil
+}
+
+// freePort returns the port if it is free, or, for 0, one that is.
+func freePort(wanted int) (int, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(wanted)))
+	if err != nil {
+		return 0, err
 	}
 	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port, nil

@@ -105,6 +105,13 @@ func TestSaysInOneLineWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestBusyPortOfTheLastRunIsNotTaken(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, t.TempDir())
+	cfg.LastPort = busyPort(t)
+	execute(t, start(t, cfg), "select 1")
+}
+
 // What a killed initdb has started may still write.
 func TestStartsBesideARemnantThatStillWrites(t *testing.T) {
 	t.Parallel()

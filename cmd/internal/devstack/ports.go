@@ -23,10 +23,10 @@ const (
 )
 
 // Ports holds open listeners on 127.0.0.1, so that nobody can take a port between choosing and using it. PostgreSQL opens
-// its own; 0 lets it choose a free one.
+// its own; 0 lets it take that of the last run, if it is free when the PostgreSQL of that run has ended, or else a free one.
 type Ports struct {
 	Portal, Ops, Register, RegisterAdmin, Kafka net.Listener
-	Postgres                                    int
+	Postgres, LastPostgres                      int
 }
 
 // openPorts opens the ports from base on, or, with base 0, those of the last run as far as they are free.
@@ -52,7 +52,7 @@ func (p *Ports) openLike(last Endpoints) error {
 	p.Register, faults[2] = listenLike(portIn(last.Register))
 	p.Kafka, faults[3] = listenLike(portIn(last.Kafka))
 	p.RegisterAdmin, faults[4] = listenLike(portIn(last.RegisterAdmin))
-	p.Postgres = freeAgain(portIn(last.Postgres))
+	p.LastPostgres = portIn(last.Postgres)
 	return errors.Join(faults[:]...)
 }
 
@@ -129,18 +129,6 @@ func listenLike(port int) (net.Listener, error) {
 		return l, nil
 	}
 	return listen(0)
-}
-
-func freeAgain(port int) int {
-	if port == 0 {
-		return 0
-	}
-	l, err := listen(port)
-	if err != nil {
-		return 0
-	}
-	_ = l.Close()
-	return port
 }
 
 func listen(port int) (net.Listener, error) {

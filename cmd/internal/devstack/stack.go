@@ -121,7 +121,7 @@ func (s *Stack) startPostgres(ctx context.Context, cfg Config) (*pgcluster.Clust
 		return nil, err
 	}
 	return pgcluster.Start(ctx, pgcluster.Config{
-		Dir: s.Folder.join("postgres"), Port: s.Ports.Postgres,
+		Dir: s.Folder.join("postgres"), Port: s.Ports.Postgres, LastPort: s.Ports.LastPostgres,
 		Owner: databaseOwner, Password: password, Database: databaseName,
 		Durable: !s.Folder.temporary, Binaries: cfg.PostgresBinaries, Log: cfg.Log,
 	})
