@@ -86,7 +86,7 @@ func TestCallsAboveTheLimitAreRefused(t *testing.T) {
 // Everything about a decision follows from its number, both ways.
 func TestLoadIsComputed(t *testing.T) {
 	t.Parallel()
-	persons := []contact.PersonID{contact.KnownPersonID("r", "1"), contact.KnownPersonID("r", "2"), contact.KnownPersonID("r", "3")}
+	persons := []digits{digitsOf("198507099805"), digitsOf("201701012393"), digitsOf("197205179802")}
 	for _, channels := range []int{1, 2} {
 		l := load{persons: persons, channels: channels, decisions: 50, began: time.Unix(1000, 0)}
 		newest := map[int]int{}
@@ -94,7 +94,7 @@ func TestLoadIsComputed(t *testing.T) {
 			d, m := l.decision(i), l.message(i)
 			key, step := l.key(i)
 			person, channel := l.place(key)
-			if d.Person != persons[person] || d.Channel != channel {
+			if d.Person != persons[person].id() || d.Channel != channel {
 				t.Fatalf("decision %d is about another person or channel", i)
 			}
 			if got, ok := stepOf(channel, d.Value.Reveal()); !ok || got != step || l.number(key, step) != i {

@@ -109,11 +109,11 @@ func (g *grown) measure(ctx context.Context) (figures, error) {
 // What the register showed then does not matter, since a decision that is carried out is left alone. The numbers of the others belong to
 // nobody, and lie evenly between 1900 and 2026, as their rows do in the tables. It returns how many rows there are.
 func (s *stage) store(ctx context.Context, rows int) (int, error) {
-	var roots, extensions []string
+	var extensions []string
 	for _, p := range s.load.persons {
-		roots, extensions = append(roots, p.Root()), append(extensions, p.RevealExtension())
+		extensions = append(extensions, string(p[:]))
 	}
-	others := max(0, rows/channelsEach-len(roots))
+	others := max(0, rows/channelsEach-len(extensions))
 	var there int
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `set local session_replication_role = replica`); err != nil { // no look at what each row refers to
@@ -123,8 +123,8 @@ func (s *stage) store(ctx context.Context, rows int) (int, error) {
 			insert into sync.person (root, extension)
 			select * from (
 				select $1::text as root, (190000000000 + n * (126000000000 / ($2::bigint + 1)))::text as extension from generate_series(1, $2::bigint) as n
-				union select * from unnest($3::text[], $4::text[])) as p
-			order by extension`, contact.RootPersonnummer, others, roots, extensions)
+				union select $1, unnest($3::text[])) as p
+			order by extension`, contact.RootPersonnummer, others, extensions)
 		if err != nil {
 			return err
 		}

@@ -20,9 +20,9 @@ import (
 
 // leavers are persons whose detail stands in the register and who withdraw it.
 type leavers struct {
-	persons []contact.PersonID
-	number  map[string]int // by extension
-	all     *signal        // nobody's detail is there any more
+	persons []digits
+	number  map[digits]int
+	all     *signal // nobody's detail is there any more
 
 	mu     sync.Mutex
 	goneAt []time.Time
@@ -34,10 +34,10 @@ const (
 	leavesPrefix = "leaves-"      // of the event ids
 )
 
-func newLeavers(persons []contact.PersonID) *leavers {
-	l := &leavers{persons: persons, number: map[string]int{}, all: newSignal(), goneAt: make([]time.Time, len(persons))}
+func newLeavers(persons []digits) *leavers {
+	l := &leavers{persons: persons, number: map[digits]int{}, all: newSignal(), goneAt: make([]time.Time, len(persons))}
 	for i, p := range persons {
-		l.number[p.RevealExtension()] = i
+		l.number[p] = i
 	}
 	return l
 }
@@ -46,7 +46,7 @@ func (l *leavers) knows(extension string) bool {
 	if l == nil {
 		return false
 	}
-	_, ok := l.number[extension]
+	_, ok := l.number[digitsOf(extension)]
 	return ok
 }
 
@@ -55,7 +55,7 @@ func (l *leavers) share(ctx context.Context, records *mockregister.Register) err
 	code, value := register.DefaultCodes()[leaves], value(leaves, 0)
 	caller := rivta.Caller{HSAID: workerHSAID}
 	for _, p := range l.persons {
-		id := personv4.ID{Root: p.Root(), Extension: p.RevealExtension()}
+		id := p.asked()
 		record, err := records.Get(ctx, caller, id, true)
 		if err != nil {
 			return fmt.Errorf("share: %w", err)
@@ -73,7 +73,7 @@ func (l *leavers) share(ctx context.Context, records *mockregister.Register) err
 func (l *leavers) update(ctx context.Context, s personv4.Service, caller rivta.Caller, u personv4.Update, unrestricted bool) (personv4.Result, error) {
 	result, err := s.Update(ctx, caller, u, unrestricted)
 	if err == nil && result.OK {
-		l.committed(l.number[u.Person.Extension], u.Entries, time.Now())
+		l.committed(l.number[digitsOf(u.Person.Extension)], u.Entries, time.Now())
 	}
 	return result, err
 }
@@ -97,7 +97,7 @@ func (l *leavers) committed(i int, entries []personv4.Entry, now time.Time) {
 // withdrawal is the message of leaver i.
 func (l *leavers) withdrawal(i int, now time.Time) stream.Message {
 	d := event.Decision{
-		EventID: leavesPrefix + strconv.Itoa(i), Source: eService, Time: now, Person: l.persons[i], Channel: leaves,
+		EventID: leavesPrefix + strconv.Itoa(i), Source: eService, Time: now, Person: l.persons[i].id(), Channel: leaves,
 		Revision: now.UnixMicro(), DecidedAt: now, Actor: event.Actor{Role: event.RoleResident}, Reason: event.ReasonResident,
 	}
 	headers, body := d.Binary()
@@ -112,7 +112,7 @@ func (l *leavers) verify(ctx context.Context, s personv4.Service) error {
 		return fmt.Errorf("%d writes put back what was withdrawn", l.back)
 	}
 	for _, p := range l.persons {
-		record, err := s.Get(ctx, rivta.Caller{}, personv4.ID{Root: p.Root(), Extension: p.RevealExtension()}, true)
+		record, err := s.Get(ctx, rivta.Caller{}, p.asked(), true)
 		if err != nil {
 			return fmt.Errorf("ask the register: %w", err)
 		}

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/stream"
+	"contactsync/contracts/personv4"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 // load is the decisions of one measurement, all of them shares. Everything about a decision follows from its number, so that
 // a million of them take no memory. They go round the persons, so that those of one person lie far apart.
 type load struct {
-	persons   []contact.PersonID
+	persons   []digits
 	channels  int // each person decides on: 1 (every other person on the other one), or 2
 	decisions int
 	began     time.Time
@@ -30,6 +32,27 @@ type load struct {
 
 // keys is the number of pairs of person and channel.
 func (l load) keys() int { return len(l.persons) * l.channels }
+
+// digits are a generated person's personal identity number. The collector does not look into a million of them, which it does into a
+// million contact.PersonID: that would be measured too.
+type digits [12]byte
+
+func digitsOf(extension string) (d digits) {
+	copy(d[:], extension)
+	return d
+}
+
+// Format prints the redacted form whatever the verb.
+func (digits) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[person]") }
+
+// asked is how the register is asked for the person.
+func (d digits) asked() personv4.ID {
+	return personv4.ID{Root: personv4.RootPersonnummer, Extension: string(d[:])}
+}
+
+func (d digits) id() contact.PersonID {
+	return contact.KnownPersonID(contact.RootPersonnummer, string(d[:]))
+}
 
 // key is the pair that decision i is about; step counts the decisions on the same pair.
 func (l load) key(i int) (key, step int) { return i % l.keys(), i / l.keys() }
@@ -78,7 +101,7 @@ func (l load) decision(i int) event.Decision {
 	person, channel := l.place(key)
 	return event.Decision{
 		EventID: eventID(i), Source: eService, Time: l.began,
-		Person: l.persons[person], Channel: channel,
+		Person: l.persons[person].id(), Channel: channel,
 		Share: true, Value: contact.KnownValue(value(channel, step)),
 		Revision: l.revision(i), DecidedAt: l.began,
 		Actor: event.Actor{Role: event.RoleResident},

@@ -20,7 +20,7 @@ type meter struct {
 	personv4.Service
 	profiles personprofilev5.Service // nothing is changed through it
 	load     load
-	persons  map[string]int // by extension
+	persons  map[digits]int
 	slots    []slot
 	thinks   time.Duration
 	codes    map[contact.Channel]register.Code
@@ -45,10 +45,10 @@ type slot struct {
 
 func newMeter(s personv4.Service, l load, thinks time.Duration) *meter {
 	m := &meter{Service: s, load: l, thinks: thinks, codes: register.DefaultCodes(),
-		persons: make(map[string]int, len(l.persons)), slots: make([]slot, len(l.persons)),
+		persons: make(map[digits]int, len(l.persons)), slots: make([]slot, len(l.persons)),
 		first: newSignal(), all: newSignal()}
 	for i, p := range l.persons {
-		m.persons[p.RevealExtension()] = i
+		m.persons[p] = i
 		m.slots[i].shows = [channelsEach]int{-1, -1}
 	}
 	m.left.Store(int64(l.keys()))
@@ -86,7 +86,7 @@ func (m *meter) Update(ctx context.Context, caller rivta.Caller, update personv4
 	if m.leavers.knows(update.Person.Extension) {
 		return m.leavers.update(ctx, m.Service, caller, update, unrestricted)
 	}
-	person, known := m.persons[update.Person.Extension]
+	person, known := m.persons[digitsOf(update.Person.Extension)]
 	if !known {
 		m.strange.Add(1)
 		return m.Service.Update(ctx, caller, update, unrestricted)
@@ -103,7 +103,7 @@ func (m *meter) Update(ctx context.Context, caller rivta.Caller, update personv4
 
 // count counts a call about somebody who decides.
 func (m *meter) count(extensions ...string) {
-	if slices.ContainsFunc(extensions, func(e string) bool { _, decides := m.persons[e]; return decides }) {
+	if slices.ContainsFunc(extensions, func(e string) bool { _, decides := m.persons[digitsOf(e)]; return decides }) {
 		m.backlog.Add(1)
 	}
 }
@@ -184,7 +184,7 @@ func (m *meter) verify(ctx context.Context, backlog bool) error {
 		some := m.load.persons[from:min(from+personprofilev5.MaxPersons, len(m.load.persons))]
 		query := personprofilev5.Query{Profile: personprofilev5.P3, IgnoreReferred: true, Unrestricted: true}
 		for _, p := range some {
-			query.Persons = append(query.Persons, personv4.ID{Root: p.Root(), Extension: p.RevealExtension()})
+			query.Persons = append(query.Persons, p.asked())
 		}
 		answers, err := m.profiles.Persons(ctx, rivta.Caller{}, query)
 		if err != nil {

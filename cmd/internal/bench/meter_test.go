@@ -31,16 +31,18 @@ func (r *oneRecord) Persons(_ context.Context, _ rivta.Caller, q personprofilev5
 	return []personprofilev5.Answer{{Asked: q.Persons[0], Person: &personprofilev5.Person{ID: q.Persons[0], Entries: r.record.Entries}}}, nil
 }
 
+var someone = digitsOf("198507099805")
+
 // onePerson is a meter on one person who decides five times, on the mobile number only.
 func onePerson() (*meter, func(values ...string)) {
-	l := load{persons: []contact.PersonID{contact.KnownPersonID("r", "1")}, channels: 1, decisions: 5, began: time.Unix(1000, 0)}
+	l := load{persons: []digits{someone}, channels: 1, decisions: 5, began: time.Unix(1000, 0)}
 	one := &oneRecord{}
 	m := newMeter(one, l, 0)
 	m.profiles = one
 	m.shownAt = make([]time.Time, l.decisions)
 	code := register.DefaultCodes()[contact.Mobile]
 	return m, func(values ...string) {
-		u := personv4.Update{Person: personv4.ID{Root: "r", Extension: "1"}}
+		u := personv4.Update{Person: someone.asked()}
 		for _, v := range values {
 			u.Entries = append(u.Entries, personv4.Entry{Type: code.Type, Use: &code.Use, Value: &v})
 		}

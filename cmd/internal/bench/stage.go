@@ -18,7 +18,6 @@ import (
 	"contactsync/cmd/internal/run"
 	"contactsync/consent/audit"
 	"contactsync/consent/consentpg"
-	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/pgschema"
 	"contactsync/consent/stream"
@@ -143,7 +142,7 @@ func (s *stage) newLoad(ctx context.Context, sc scenario) (load, error) {
 	}
 	for _, p := range seeded {
 		if p.State == mockregister.StateGenerated {
-			l.persons = append(l.persons, contact.KnownPersonID(p.Root, p.Extension))
+			l.persons = append(l.persons, digitsOf(p.Extension))
 		}
 	}
 	if sc.leaving > 0 {
