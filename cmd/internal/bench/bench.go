@@ -84,7 +84,7 @@ func scenarios() []scenario {
 		{name: "withdraw-behind-backlog", title: "withdrawals while %d shares wait for a register that takes few calls",
 			asked: true, backlog: true, decisions: 20_000, leaving: 60, limit: 10, rate: 1, measure: withdrawBehindBacklog},
 		{name: "outage", title: "the register goes away and comes back while %d shares wait",
-			asked: true, backlog: true, decisions: 20_000, measure: outage},
+			asked: true, backlog: true, decisions: 60_000, measure: outage},
 		{name: "growth", title: "%d decisions in Kafka, each of another person, beside few stored rows and beside many",
 			asked: true, apart: true, baseline: "20 000 rows", decisions: 5000, measure: growth},
 		{name: "memory", title: "%d decisions in Kafka of few persons: does memory grow?",

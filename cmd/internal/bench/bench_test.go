@@ -181,13 +181,13 @@ func TestOutageIsSurvived(t *testing.T) {
 	c := small(t, "outage")
 	c.Decisions, c.RegisterLimit, c.Outage = 2500, 150, time.Second
 	object := ran(t, c)["outage"]
-	for _, n := range []string{"resume_s", "baseline_resume_s", "duplicates", "baseline_duplicates", "baseline_per_s"} {
+	for _, n := range []string{"resume_s", "baseline_resume_s", "duplicates", "baseline_duplicates"} {
 		if _, ok := object[n]; !ok {
 			t.Errorf("lacks %s", n)
 		}
 	}
 	wants(t, object, map[string]float64{"out_of_order": 0, "outage_s": 1, "refused_calls": 0})
-	positive(t, object, "rate_per_s", "baseline_per_s")
+	positive(t, object, "rate_per_s", "baseline_per_s", "rate_after_per_s", "baseline_after_per_s")
 }
 
 func TestGrowthIsSane(t *testing.T) {

@@ -41,6 +41,8 @@ const (
 	readP99           name = "read_p99_ms"
 
 	resumeS            name = "resume_s"
+	rateAfter          name = "rate_after_per_s"
+	baselineAfter      name = "baseline_after_per_s"
 	baselineResume     name = "baseline_resume_s"
 	baselineDuplicates name = "baseline_duplicates"
 	outageS            name = "outage_s"

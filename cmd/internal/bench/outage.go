@@ -10,14 +10,15 @@ import (
 
 const (
 	warming    = time.Second / 2 // before the rate counts
-	undisputed = 2 * time.Second // over which the rate is taken
-	afterwards = time.Second     // in which what went wrong shows
-	fullRate   = 0.9             // of the earlier one counts as full
+	undisputed = 5 * time.Second // over which a rate is taken
+	returning  = 2 * time.Second // after the return, before the rate counts again
+	fullRate   = 0.9             // of the lower rate counts as full
 )
 
 // outage: shares wait, and are carried out at full rate. Then the register cuts all connections, also of what it has just carried out,
-// and is away for a while. The time runs from its return to the first second with the full rate again. The plain loop, which tries
-// again every second, goes through the same.
+// and is away for a while. The time runs from its return to the first second with the full rate again, which is
+// the lower of those before and after: what a machine does in a second may change by half within a minute. Both are told. The plain loop,
+// which tries again every second, goes through the same.
 func outage(ctx context.Context, r *rig, sc scenario) (figures, error) {
 	f, err := r.cutOff(ctx, sc, ours())
 	if err != nil {
@@ -27,7 +28,7 @@ func outage(ctx context.Context, r *rig, sc scenario) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	f[baselinePerS], f[baselineResume], f[baselineDuplicates] = p[ratePerS], p[resumeS], p[duplicates]
+	f[baselinePerS], f[baselineAfter], f[baselineResume], f[baselineDuplicates] = p[ratePerS], p[rateAfter], p[resumeS], p[duplicates]
 	f[baselineDecisions] = p[decisions]
 	return f, nil
 }
@@ -43,21 +44,25 @@ func (r *rig) cutOff(ctx context.Context, sc scenario, w way) (_ figures, err er
 	if err := s.fill(ctx); err != nil {
 		return nil, err
 	}
-	var rate, rss float64
+	var before, after, rss float64
 	var resumed time.Duration
 	began := time.Now()
 	err = s.during(ctx, w, func(ctx context.Context) (err error) {
-		if rate, err = s.rateBefore(ctx); err != nil {
+		if before, err = s.rateBefore(ctx); err != nil {
 			return err
 		}
 		s.cfg.Progress("the register is away")
 		s.calls.away.Store(true)
 		err = pause(ctx, s.cfg.Outage)
 		s.calls.away.Store(false)
+		back := time.Now()
 		if err != nil {
 			return err
 		}
-		resumed, err = s.untilFull(ctx, time.Now(), rate)
+		if after, err = s.rateFrom(ctx, back.Add(returning)); err != nil {
+			return err
+		}
+		resumed, err = s.untilFull(ctx, back, fullRate*min(before, after))
 		rss, _ = residentMB()
 		return err
 	})
@@ -68,7 +73,8 @@ func (r *rig) cutOff(ctx context.Context, sc scenario, w way) (_ figures, err er
 	for _, overAll := range []name{pushesPerS, callsPerPerson} { // the outage is in them
 		delete(f, overAll)
 	}
-	f[ratePerS], f[resumeS], f[outageS], f[rssMB] = rate, resumed.Seconds(), s.cfg.Outage.Seconds(), rss
+	f[ratePerS], f[rateAfter], f[resumeS] = before, after, resumed.Seconds()
+	f[outageS], f[rssMB] = s.cfg.Outage.Seconds(), rss
 	return f, s.verify(ctx)
 }
 
@@ -79,11 +85,12 @@ func (s *stage) rateBefore(ctx context.Context) (float64, error) {
 	if err := s.await(ctx, s.meter.first); err != nil {
 		return 0, err
 	}
-	if err := pause(ctx, warming); err != nil {
-		return 0, err
-	}
-	from := time.Now()
-	if err := pause(ctx, undisputed); err != nil {
+	return s.rateFrom(ctx, time.Now().Add(warming))
+}
+
+// rateFrom is the rate from a time to come on.
+func (s *stage) rateFrom(ctx context.Context, from time.Time) (float64, error) {
+	if err := pause(ctx, time.Until(from.Add(undisputed))); err != nil {
 		return 0, err
 	}
 	if s.meter.left.Load() == 0 {
@@ -92,12 +99,12 @@ func (s *stage) rateBefore(ctx context.Context) (float64, error) {
 	return float64(s.meter.rhythm.between(from, from.Add(undisputed))) / undisputed.Seconds(), nil
 }
 
-// untilFull waits for the first second with the full rate, and a little longer.
+// untilFull waits for the first second with the rate.
 func (s *stage) untilFull(ctx context.Context, back time.Time, rate float64) (time.Duration, error) {
 	for {
 		now := time.Now()
-		if at, ok := s.meter.rhythm.firstSecond(back, now, fullRate*rate); ok {
-			return at.Sub(back), pause(ctx, afterwards)
+		if at, ok := s.meter.rhythm.firstSecond(back, now, rate); ok {
+			return at.Sub(back), nil
 		}
 		if s.meter.left.Load() == 0 {
 			return 0, errBacklogGone

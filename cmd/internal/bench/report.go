@@ -50,7 +50,7 @@ func (r Report) value(n name) (float64, bool) {
 
 // order is that of the names in JSON.
 func order() []name {
-	return []name{ratePerS, baselinePerS, p50, p99, baselineP50, baselineP99, pushesPerS, callsPerPerson, mostCalls, refusedCalls,
+	return []name{ratePerS, baselinePerS, rateAfter, baselineAfter, p50, p99, baselineP50, baselineP99, pushesPerS, callsPerPerson, mostCalls, refusedCalls,
 		outOfOrder, duplicates, baselineDuplicates, resumeS, baselineResume, outageS, limitUsed, withdrawals, baselineWait, stored, baselineStored, ratio,
 		rssMB, baselineRSS, rssMB10, rssMB50, rssMB100, heapMB10, heapMB50, heapMB100, decisions, persons, baselineDecisions,
 		lookupPerS, lookupP50, lookupP99, readP50, readP99}
@@ -93,6 +93,7 @@ type row struct {
 func rows() []row {
 	return []row{
 		{"decisions/s", ratePerS, baselinePerS, 0},
+		{"  after the outage", rateAfter, baselineAfter, 0},
 		{"p50, ms", p50, baselineP50, 1},
 		{"p99, ms", p99, baselineP99, 1},
 		{"pushes/s", pushesPerS, "", 0},
