@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/sony/gobreaker/v2"
 
@@ -144,7 +145,11 @@ func (a *attempt) leave(err error) {
 	case err != nil && (!ok || e.Class == Unknown):
 		a.claim.Unsure = true
 	}
-	a.later(0)
+	var asked time.Duration
+	if ok {
+		asked = e.RetryAfter
+	}
+	a.later(asked)
 	a.result.Unsure = a.claim.Unsure
 }
 

@@ -164,3 +164,23 @@ func TestBulkRefusedAsAWhole(t *testing.T) {
 		t.Errorf("outcomes %q", w.outcomes(1))
 	}
 }
+
+// A register that asks to be left alone is, by either way, but not for years.
+func TestWishToBeLeftAloneIsHeeded(t *testing.T) {
+	t.Parallel()
+	personV4 := func(t *testing.T) *world { t.Helper(); return newWorld(t, nil) }
+	for way, newWay := range map[string]func(*testing.T) *world{"personv4": personV4, "contactsv1": newBulkWorld} {
+		for wish, want := range map[string]time.Duration{"100": 100 * time.Second, "999999999": 5 * time.Minute} {
+			t.Run(way+" "+wish, func(t *testing.T) {
+				t.Parallel()
+				w := newWay(t)
+				w.shares("empty", 1)
+				w.network.refuse, w.network.leave = http.StatusServiceUnavailable, wish
+				w.pushes()
+				if due := w.due("sync.due"); due > want || due < want-time.Minute {
+					t.Errorf("tried again in %v, want %v", due, want)
+				}
+			})
+		}
+	}
+}

@@ -57,6 +57,25 @@ func TestRemovalThatIsUndone(t *testing.T) {
 	w.wantOutcomes(1, "pushed", "pushed", "pushed proved")
 }
 
+func TestWhatIsUndoneGoesBeforeWithdrawalsThatWait(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.withdraws("both_channels", 1)
+	w.pushes()
+	w.copies("guardian_of_two", "both_channels")
+	for i, state := range []string{"empty", "guardian", "staff_entries"} {
+		w.withdraws(state, int64(i+2))
+	}
+	w.proves()
+	claims, err := w.store.Claim(t.Context(), 1, true, true)
+	if err != nil || len(claims) != 1 || claims[0].Person != w.persons["both_channels"] {
+		t.Errorf("%d claims, %v: another one was first in line", len(claims), err)
+	}
+	if n, err := w.store.UnderWay(t.Context(), 9); n != 1 || err != nil {
+		t.Errorf("%d withdrawals under way, %v", n, err)
+	}
+}
+
 // Trap 2 once more: what is read may be older than what was written.
 func TestOldRecordDoesNotProveARemoval(t *testing.T) {
 	t.Parallel()

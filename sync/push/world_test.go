@@ -372,6 +372,7 @@ type network struct {
 	beforeAsk func()           // runs before the register is asked the next time who persons are
 	only      contact.PersonID // hold and loseReply wait for an update of this person's record; zero: of any
 	refuse    int              // status of the next answer, without asking the register
+	leave     string           // Retry-After of that
 	silent    bool             // until it is taken back: nobody is told who persons are
 }
 
@@ -431,7 +432,10 @@ func (n *network) update(r *http.Request, operation string) (*http.Response, err
 	}
 	if n.refuse > 0 {
 		res := &http.Response{StatusCode: n.refuse, Header: http.Header{"Content-Type": {"application/problem+json"}},
-			Body: io.NopCloser(strings.NewReader(`{"type":"urn:x","title":"x","status":403,"code":"not_allowed"}`))}
+			Body: io.NopCloser(strings.NewReader(fmt.Sprintf(`{"type":"urn:x","title":"x","status":%d,"code":"not_allowed"}`, n.refuse)))}
+		if n.leave != "" {
+			res.Header.Set("Retry-After", n.leave)
+		}
 		n.refuse = 0
 		return res, nil
 	}

@@ -219,6 +219,9 @@ func (p *proving) queue(ctx context.Context, over, early []key) error {
 	q := queue{}
 	for k, state := range p.changed {
 		q.add(k.person, p.kept[k.person], state)
+		undone := q[k.person]
+		undone.crowd = still
+		q[k.person] = undone
 	}
 	if len(q) > 0 {
 		if err := q.put(ctx, p.tx); err != nil {

@@ -22,9 +22,12 @@ type queued struct {
 	ask      bool   // the register is to be asked who the person is
 	askFirst bool   // before a share is pushed
 	source   string // of the share that is due
-	crowd    int16  // how crowded that is
+	crowd    int16  // how crowded that is; still for a detail that stands there though it was withdrawn
 	place    bool   // somebody is there to carry it out at once
 }
+
+// still is the crowd of what goes before every other withdrawal: the person was told that the detail is removed.
+const still = -1
 
 // leases tells what became of persons who were queued with a place.
 type leases struct {
