@@ -12,10 +12,16 @@ import (
 // Slots are the calls that may be made to the register within a second, by all workers together. A call takes one, and has it until a
 // second after its answer: so no second sees more calls than there are slots, however long each of them was on its way.
 type Slots interface {
-	// Take takes a slot that is free; 0: none is, and wait tells when one may be.
-	Take(ctx context.Context) (slot int, wait time.Duration, err error)
-	// Give says that the call is over.
-	Give(ctx context.Context, slot int) error
+	// Take takes a slot that is free; none: wait tells when one may be.
+	Take(ctx context.Context) (slot Slot, wait time.Duration, err error)
+	// Give says that the call is over. A slot that ran out meanwhile is somebody else's, and stays so.
+	Give(ctx context.Context, slot Slot) error
+}
+
+// Slot is one that was taken; none has the number 0.
+type Slot struct {
+	Number int
+	Ends   time.Time // on the slots' own clock, if it is not given back before
 }
 
 // ErrNoAllowance is the cause of a call that was not made, since its turn did not come in time.
@@ -65,7 +71,8 @@ func NewAllowance(s Slots, waited func(time.Duration)) *Allowance {
 	return &Allowance{slots: s, waited: waited}
 }
 
-// Take returns when a call may be made; give says that it is over. An error says that it must not be made.
+// Take returns when a call may be made; give says that it is over. Of one that may still be on its way nothing is said: its slot runs out by
+// itself. An error says that it must not be made.
 func (a *Allowance) Take(ctx context.Context) (give func(), err error) {
 	r, _ := ctx.Value(rankKey{}).(rank)
 	began := time.Now()
@@ -81,23 +88,23 @@ func (a *Allowance) Take(ctx context.Context) (give func(), err error) {
 	}, nil
 }
 
-func (a *Allowance) take(ctx context.Context, r rank) (int, error) {
+func (a *Allowance) take(ctx context.Context, r rank) (Slot, error) {
 	if err := a.turn(ctx, r); err != nil {
-		return 0, err
+		return Slot{}, err
 	}
 	for {
 		slot, wait, err := a.slots.Take(ctx)
-		if err == nil && slot == 0 {
+		if err == nil && slot == (Slot{}) {
 			err = pause(ctx, wait)
 		}
-		if err != nil || slot != 0 {
+		if err != nil || slot != (Slot{}) {
 			a.next()
 			return slot, err
 		}
 		if a.outranked(r) {
 			a.next()
 			if err := a.turn(ctx, r); err != nil {
-				return 0, err
+				return Slot{}, err
 			}
 		}
 	}

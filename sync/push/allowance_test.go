@@ -21,21 +21,21 @@ type slots struct {
 
 func newSlots(n int) *slots { return &slots{free: make([]time.Time, n)} }
 
-func (s *slots) Take(context.Context) (int, time.Duration, error) {
+func (s *slots) Take(context.Context) (push.Slot, time.Duration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	first := slices.Index(s.free, slices.MinFunc(s.free, time.Time.Compare))
 	if wait := time.Until(s.free[first]); wait > 0 {
-		return 0, min(wait, 50*time.Millisecond), nil // one that is held may be given back at any time
+		return push.Slot{}, min(wait, 50*time.Millisecond), nil // one that is held may be given back at any time
 	}
 	s.free[first] = time.Now().Add(time.Hour)
-	return first + 1, 0, nil
+	return push.Slot{Number: first + 1}, 0, nil
 }
 
-func (s *slots) Give(_ context.Context, slot int) error {
+func (s *slots) Give(_ context.Context, slot push.Slot) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.free[slot-1] = time.Now().Add(time.Second)
+	s.free[slot.Number-1] = time.Now().Add(time.Second)
 	return nil
 }
 

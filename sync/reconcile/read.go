@@ -92,11 +92,14 @@ func (q *questions) once(ctx context.Context, numbers []contact.PersonID) (map[c
 	if err != nil {
 		return nil, err
 	}
-	defer over()
 	ctx, cancel := context.WithTimeout(ctx, q.cfg.CallTimeout)
 	defer cancel()
 	q.answers.calls++
-	return q.cfg.Register.List(ctx, numbers)
+	listed, err := q.cfg.Register.List(ctx, numbers)
+	if err == nil || ctx.Err() == nil { // else the request may still be on its way
+		over()
+	}
+	return listed, err
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -78,7 +78,7 @@ type Register interface {
 
 // Limiter keeps to the calls that the register allows; push.Allowance does.
 type Limiter interface {
-	// Take returns when a call may be made; done says that it is over.
+	// Take returns when a call may be made; done says that it is over. Of one that may still be on its way nothing is said.
 	Take(ctx context.Context) (done func(), err error)
 }
 

@@ -65,8 +65,11 @@ func (a *allowed) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	defer give()
-	return a.next.RoundTrip(r)
+	response, err := a.next.RoundTrip(r)
+	if err == nil || r.Context().Err() == nil { // else the request may still be on its way
+		give()
+	}
+	return response, err
 }
 
 // sessions are kept by the host that they are with. The certificates are those of the first handshake: who reloads them must begin anew.

@@ -1,6 +1,7 @@
 package register_test
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -196,5 +197,45 @@ func TestConnectionsShareAHandshake(t *testing.T) {
 		if got := <-resumed; got != want {
 			t.Errorf("the handshake is shared: %v, want %v", got, want)
 		}
+	}
+}
+
+// always lets every call go.
+type always struct{ taken, given atomic.Int64 }
+
+func (a *always) Take(context.Context) (func(), error) {
+	a.taken.Add(1)
+	return func() { a.given.Add(1) }, nil
+}
+
+// What is given up may still be on its way, and so it still counts as one of the calls of this second.
+func TestAllowanceOfACallThatIsGivenUpIsNotGivenBack(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hangs" {
+			<-r.Context().Done()
+		}
+	}))
+	t.Cleanup(server.Close)
+	allowance := &always{}
+	_, writes := register.HTTPClients(nil, 4, allowance)
+	call := func(path string) {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res, err := writes.Do(r); err == nil {
+			_ = res.Body.Close()
+		}
+	}
+	call("/hangs")
+	if taken, given := allowance.taken.Load(), allowance.given.Load(); taken != 1 || given != 0 {
+		t.Errorf("of a call that hangs: %d taken, %d given back", taken, given)
+	}
+	call("/")
+	if given := allowance.given.Load(); given != 1 {
+		t.Errorf("of one that is answered: %d given back", given)
 	}
 }

@@ -16,7 +16,7 @@ import (
 type Slots struct {
 	pool  *pgxpool.Pool
 	calls int           // a second
-	hold  time.Duration // a slot is gone with whoever has it for so long, unless it is given back: longer than any call takes
+	hold  time.Duration // a slot is gone for so long with whoever has it, unless it is given back
 }
 
 var _ push.Slots = (*Slots)(nil)
@@ -34,12 +34,12 @@ func NewSlots(pool *pgxpool.Pool, calls int, callTimeout time.Duration) *Slots {
 }
 
 // Take implements push.Slots. The slot that has been free longest goes first.
-func (s *Slots) Take(ctx context.Context) (slot int, wait time.Duration, err error) {
+func (s *Slots) Take(ctx context.Context) (slot push.Slot, wait time.Duration, err error) {
 	err = s.pool.QueryRow(ctx, `
 		with free as (select number from sync.call_slot where number <= $2 and free_at <= clock_timestamp()
 			order by free_at limit 1 for update skip locked)
-		update sync.call_slot s set free_at = clock_timestamp() + $1 from free where s.number = free.number returning s.number`,
-		s.hold, s.calls).Scan(&slot)
+		update sync.call_slot s set free_at = clock_timestamp() + $1 from free where s.number = free.number
+		returning s.number, s.free_at`, s.hold, s.calls).Scan(&slot.Number, &slot.Ends)
 	if errors.Is(err, pgx.ErrNoRows) {
 		wait, err = s.untilFree(ctx)
 	}
@@ -67,8 +67,9 @@ func (s *Slots) untilFree(ctx context.Context) (wait time.Duration, err error) {
 }
 
 // Give implements push.Slots.
-func (s *Slots) Give(ctx context.Context, slot int) error {
-	_, err := s.pool.Exec(ctx, `update sync.call_slot set free_at = clock_timestamp() + $2 where number = $1`, slot, afterAnswer)
+func (s *Slots) Give(ctx context.Context, slot push.Slot) error {
+	_, err := s.pool.Exec(ctx, `update sync.call_slot set free_at = clock_timestamp() + $3 where number = $1 and free_at = $2`,
+		slot.Number, slot.Ends, afterAnswer)
 	if err != nil {
 		return fmt.Errorf("give a register call back: %w", err)
 	}
