@@ -26,6 +26,8 @@ type attempt struct {
 
 	unheard bool          // a call was not made, as its turn did not come
 	alone   []plan.Target // after a bulk: what is to be attempted by itself; nil: nothing, and nothing to look at
+
+	unanswered bool // the bulk was refused as a whole
 }
 
 // run works on the targets until each is settled, parked or left for later.

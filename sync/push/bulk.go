@@ -16,7 +16,8 @@ import (
 )
 
 // Changes is a register contract that takes decisions of many persons in one call and fences them by their revisions: of two decisions
-// on the same person and channel the older one never takes effect after the newer, whenever either arrives.
+// on the same person and channel the older one never takes effect after the newer, whenever either arrives. Versions fence none of them, so
+// a withdrawal is settled only when this contract has answered for it, on each record of the person: what is still on its way may be a share.
 type Changes interface {
 	// Change takes up to MostChanges decisions, and gives what became of each in their order. Its error is an *Error; any other counts
 	// as Unknown.
@@ -79,9 +80,7 @@ func (p *Pusher) change(ctx context.Context, claims []Claim) []*attempt {
 	var wanted []Wanted
 	for i, c := range claims {
 		attempts[i] = &attempt{Pusher: p, claim: c}
-		for _, t := range c.Targets {
-			wanted = append(wanted, Wanted{c.Person, t})
-		}
+		wanted = append(wanted, wantedOf(c)...)
 	}
 	first := attempts[0]
 	if len(wanted) == 0 {
@@ -113,11 +112,25 @@ func (p *Pusher) change(ctx context.Context, claims []Claim) []*attempt {
 			a.leave(err)
 			continue
 		}
-		n := len(a.claim.Targets)
-		a.take(changed[:n])
-		changed = changed[n:]
+		a.take(changed[:len(a.claim.Targets)])
+		changed = changed[len(wantedOf(a.claim)):]
 	}
 	return attempts
+}
+
+// wantedOf is what a claim asks for: its targets, and its withdrawals from the records of the person's other numbers.
+func wantedOf(c Claim) (wanted []Wanted) {
+	for _, t := range c.Targets {
+		wanted = append(wanted, Wanted{c.Person, t})
+	}
+	for _, l := range c.Linked {
+		for _, t := range c.Targets {
+			if t.Want.Kind == plan.Withdrawn {
+				wanted = append(wanted, Wanted{l.Person, t})
+			}
+		}
+	}
+	return wanted
 }
 
 // changeAll makes as many calls as are needed: two channels a person may be more than one carries.
@@ -137,7 +150,7 @@ func (a *attempt) leave(err error) {
 	e, ok := errors.AsType[*Error](err)
 	switch {
 	case ok && (e.Class == Refused || e.Class == Stale):
-		a.alone = a.claim.Targets
+		a.alone, a.unanswered = a.claim.Targets, true
 		return
 	case errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests):
 		a.result = Result{RetryIn: breakerTimeout, Untried: true, Unsure: a.claim.Unsure}
@@ -183,11 +196,26 @@ func (p *Pusher) end(ctx context.Context, a *attempt) {
 	p.alone <- struct{}{}
 	got := p.rest(ctx, a)
 	<-p.alone
+	if a.unanswered {
+		got = a.unsettled(got)
+	}
 	got.Settled, got.Parked = append(a.result.Settled, got.Settled...), append(a.result.Parked, got.Parked...)
 	if got.Written.Version == "" {
 		got.Written = a.result.Written
 	}
 	p.finish(ctx, []Ended{{a.claim, got}})
+}
+
+// unsettled takes back that withdrawals are settled. They have been carried out, as far as possible.
+func (a *attempt) unsettled(r Result) Result {
+	r.Settled = slices.DeleteFunc(r.Settled, func(s Settled) bool {
+		withdrawn := s.Target.Want.Kind == plan.Withdrawn
+		if withdrawn {
+			r.RetryIn = max(r.RetryIn, a.backoff(a.claim.Attempts))
+		}
+		return withdrawn
+	})
+	return r
 }
 
 func (p *Pusher) rest(ctx context.Context, a *attempt) Result {

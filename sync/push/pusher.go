@@ -61,6 +61,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.VersionSettle > 0 && c.VersionZone == nil {
 		return c, errors.New("pusher: VersionSettle needs VersionZone")
 	}
+	if c.VersionSettle > 0 && c.Changes != nil {
+		return c, errors.New("pusher: Changes needs versions that are never given twice")
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}

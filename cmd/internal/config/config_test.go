@@ -65,6 +65,9 @@ func TestCompleteEnvironment(t *testing.T) {
 	if got := w.Postgres.ConnConfig.RuntimeParams; got["idle_in_transaction_session_timeout"] == "" || got["tcp_user_timeout"] == "" {
 		t.Errorf("a session whose machine has died keeps its locks: %v", got)
 	}
+	if w := config.ReadWorker(config.NewReader(append(env, "CONTACTSYNC_REGISTER_CONTRACT=contactsv1", "CONTACTSYNC_REGISTER_VERSION_SETTLE=0s"))); !w.Bulk {
+		t.Error("contactsv1 is not chosen")
+	}
 	c := config.ReadRegister(config.NewReader(env))
 	if len(c.Off) != 2 || c.Off[1].String() != "UpdatePersonContactInformation/3" {
 		t.Errorf("off are %v", c.Off)
@@ -102,6 +105,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		{"worker", "REGISTER_READ_LAG", "-1s", "no time from"},
 		{"worker", "PUSH_CONCURRENCY", "0", "no whole number from 1"},
 		{"worker", "PUSH_CONCURRENCY", "1e3", "no whole number"},
+		{"worker", "REGISTER_CONTRACT", "contactsv1", "VERSION_SETTLE must be 0s"},
 		{"worker", "PUSH_LEASE", "5s", "too short"},
 		{"worker", "LOG_LEVEL", "loud", "none of debug"},
 		{"worker", "OPS_LISTEN", "9400", "host:port"},

@@ -227,11 +227,15 @@ func ReadWorker(r *Reader) Worker {
 	w.AuditKey = readAuditKey(r)
 	w.Session = r.Duration(Variable{Name: "KAFKA_SESSION_TIMEOUT", Default: "10s", Meaning: "how long a killed worker keeps its partitions"}, 6*time.Second, time.Minute)
 	w.ReadLag = readReadLag(r)
-	w.VersionSettle = r.Duration(Variable{Name: "REGISTER_VERSION_SETTLE", Default: "2s",
-		Meaning: "how long after the second of its version a record may still change; 0s only for registers whose versions are never given twice, such as the mock"}, 0, 10*time.Second)
+	settle := Variable{Name: "REGISTER_VERSION_SETTLE", Default: "2s",
+		Meaning: "how long after the second of its version a record may still change; 0s only for registers whose versions are never given twice, such as the mock"}
+	w.VersionSettle = r.Duration(settle, 0, 10*time.Second)
 	w.Bulk = r.Choice(Variable{Name: "REGISTER_CONTRACT", Default: "personv4",
 		Meaning: "how decisions are pushed: personv4, one person a call, as the national service takes them; contactsv1, up to a thousand decisions a call"},
 		"personv4", "contactsv1") == "contactsv1"
+	if w.Bulk && w.VersionSettle > 0 {
+		r.Faultf(settle, "must be 0s with CONTACTSYNC_REGISTER_CONTRACT=contactsv1: it changes a record unseen, which who read it in the same second would undo")
+	}
 	w.CallsPerSecond = readCallsPerSecond(r)
 	w.Concurrency = r.Number(Variable{Name: "PUSH_CONCURRENCY", Default: strconv.Itoa(push.Concurrency), Meaning: "persons worked on at once"}, 1, 1024)
 	lease := Variable{Name: "PUSH_LEASE", Default: "10s", Meaning: "how long a person belongs to the worker that took it; those of a killed worker wait so long"}

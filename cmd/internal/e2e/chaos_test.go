@@ -90,6 +90,7 @@ func (g *chaosGround) run(t *testing.T, seed uint64, broker *chaosBroker) {
 	persons := c.persons("generated", "staff_entries", "contact_persons")
 	deciding, atPortal := persons[:len(persons)-chaosAtPortal], persons[len(persons)-chaosAtPortal:]
 	h := drawHistory(seed, chaosDecisions, deciding)
+	c.history = h
 	others := c.others(persons)
 	clinic := newClinic(c.scene, persons[2:len(persons)-chaosAtPortal])
 	faults := c.drawFaults()

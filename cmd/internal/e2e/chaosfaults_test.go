@@ -19,7 +19,8 @@ func (c *chaos) drawWorld() {
 	if random.IntN(2) == 0 {
 		c.lag = 400 * time.Millisecond
 	}
-	c.what = fmt.Sprintf("whole seconds %t, reads %v late", c.seconds, c.lag)
+	c.bulk = random.IntN(4) == 0 && !c.seconds
+	c.what = fmt.Sprintf("contactsv1 %t, whole seconds %t, reads %v late", c.bulk, c.seconds, c.lag)
 }
 
 // drawFaults dials what the register does wrong, and draws what befalls the parts.

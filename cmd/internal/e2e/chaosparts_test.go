@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -48,6 +49,8 @@ type chaos struct {
 	mock    *mockregister.Register
 	seconds bool // versions are whole seconds
 	lag     time.Duration
+	bulk    bool // the workers push by contactsv1
+	history *history
 	what    string       // is so in this run
 	clock   atomic.Int64 // by how much the workers' clock is ahead
 	said    *saying
@@ -101,11 +104,40 @@ func (g *chaosGround) start(t *testing.T, seed uint64, broker *chaosBroker) *cha
 		if t.Failed() {
 			t.Logf("the last lines of all parts:\n%s", tail(c.said.String(), 4000))
 			keep(t, "all", c.said.String())
+			keep(t, "story", c.story())
 		}
 	})
 	c.workers = []*part{c.startWorker(), c.startWorker()}
 	c.portal = c.startPortal()
 	return c
+}
+
+// story is what became of every person, step by step: what was decided, what the record showed, who called the register, and what the audit tells.
+func (c *chaos) story() string {
+	type step struct{ Text string }
+	steps := rows[step](c.t, c.at.Postgres, `
+		select format('%s %s %s', extension, to_char(at, 'HH24:MI:SS.MS'), what) from (
+			select extension, at, format('shows mobile %s, email %s', mobile, email) as what from chaos.history
+			union all
+			select extension, at, format('%s %s by %s, %s: %s, version %s', contract, action, caller, correlation, outcome, version) from register.access_log
+			union all
+			select p.extension, a.at, format('%s %s %s: %s %s, version %s', a.action, a.channel, a.ground, a.outcome, a.reason, a.version)
+			from sync.audit a join sync.person p using (person_id)) as steps
+		order by extension, at`)
+	var text strings.Builder
+	for _, d := range c.history.decisions {
+		what := "refused " + string(d.refused)
+		if share, no := d.event.Share, d.event.Withdrawal; share != nil {
+			what = fmt.Sprint(share.Revision, " Yes ", share.Value.Reveal())
+		} else if no != nil {
+			what = fmt.Sprint(no.Revision, " No, scoped ", no.Scoped)
+		}
+		fmt.Fprintf(&text, "%s decides on %s in %s: %s\n", d.key.person.RevealExtension(), d.key.channel, d.id, what)
+	}
+	for _, s := range steps {
+		text.WriteString(s.Text + "\n")
+	}
+	return text.String()
 }
 
 func (c *chaos) serveRegister() {
@@ -200,7 +232,7 @@ func (c *chaos) startWorker() *part {
 	c.metrics.Store(metrics)
 	config := worker.Config{Kafka: c.broker.Config, Pool: pool, Pepper: []byte(event.DevelopmentPepper), AuditKey: audit.DevelopmentKey(),
 		Source: "urn:hsaid:" + devstack.WorkerHSAID, RegisterURL: "https://" + toRegister.Address(), LogicalAddress: "SE165565594230-1000",
-		TLS: certificate, Codes: register.DefaultCodes(), Now: c.now, Lease: chaosLease, Session: c.broker.session, Log: c.logger("worker"),
+		TLS: certificate, Codes: register.DefaultCodes(), Bulk: c.bulk, Now: c.now, Lease: chaosLease, Session: c.broker.session, Log: c.logger("worker"),
 		Metrics: metrics, Push: push.Config{CallTimeout: chaosCall, MaxBackoff: 500 * time.Millisecond, ReadLag: c.lag, Poll: 50 * time.Millisecond}}
 	if c.seconds {
 		config.Push.VersionSettle, config.Push.VersionZone = 2*time.Second, swedish(c.t) // as the service's own
@@ -403,12 +435,13 @@ func (b *chaosBroker) withTopics(t *testing.T) *chaosBroker {
 // rows reads what a query gives.
 func rows[T any](t *testing.T, address, query string) []T {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), address)
+	ctx := context.WithoutCancel(t.Context()) // a test that has failed is looked into
+	conn, err := pgx.Connect(ctx, address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.WithoutCancel(t.Context()))
-	found, err := conn.Query(t.Context(), query)
+	defer conn.Close(ctx)
+	found, err := conn.Query(ctx, query)
 	if err != nil {
 		t.Fatal(err)
 	}
