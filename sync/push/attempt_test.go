@@ -392,21 +392,30 @@ func TestNoShareIsClaimedWhileWithdrawalsAreDue(t *testing.T) {
 func TestSharesWaitForTheIntakeAndForFreePlaces(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name            string
-		urgent, allowed bool
-		want            int
+		name             string
+		urgent, allowed  bool
+		places, narrowed int
+		want             int
 	}{
-		{"no share before the intake has its partitions", false, false, 0},
-		{"shares leave a quarter of the places to withdrawals", false, true, 6},
-		{"withdrawals take every place, and wait for nothing", true, false, 8},
+		{"no share before the intake has its partitions", false, false, 8, 0, 0},
+		{"shares leave a quarter of the places to withdrawals", false, true, 8, 0, 6},
+		{"withdrawals take every place, and wait for nothing", true, false, 8, 0, 8},
+		{"a quarter of those that there are at first", false, true, 256, 0, 12},
+		{"and of those that the register bears", false, true, 256, 2, 3},
+		{"one share where there is one place", false, true, 256, 9, 1},
+		{"and a withdrawal beside it", true, true, 256, 9, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			store := &crowd{urgent: tt.urgent, left: 1000}
+			store, now := &crowd{urgent: tt.urgent, left: 1000}, time.Now()
 			p, err := push.New(push.Config{Store: store, Register: nobody{}, Log: slog.New(slog.DiscardHandler),
-				SharesAllowed: func() bool { return tt.allowed }, Concurrency: 8})
+				SharesAllowed: func() bool { return tt.allowed }, Concurrency: tt.places, Now: func() time.Time { return now }})
 			if err != nil {
 				t.Fatal(err)
+			}
+			for range tt.narrowed {
+				p.Waited(time.Minute)
+				now = now.Add(time.Minute)
 			}
 			if got := p.Round(t.Context()); got != tt.want {
 				t.Errorf("%d claims, want %d", got, tt.want)

@@ -12,7 +12,7 @@ const (
 // sharesRoom is how many shares may be claimed now: few while many withdrawals are under way, at whichever worker. A share whose record has been
 // read ahead takes half as long, and a crowd of them would slow down what is to go first.
 func (p *Pusher) sharesRoom(ctx context.Context) int {
-	room, few := p.ahead.room(min(p.free(), cap(p.shares)-len(p.shares))), max(0, fewShares-len(p.shares))
+	room, few := p.ahead.room(p.free(false)), max(0, fewShares-len(p.shares))
 	if room <= few || p.cfg.Changes != nil {
 		return room
 	}
@@ -32,8 +32,15 @@ func (p *Pusher) sharesRoom(ctx context.Context) int {
 	return room
 }
 
-// free is how many persons more can be worked on now.
-func (p *Pusher) free() int { return max(0, min(cap(p.all), p.width.places())-len(p.all)) }
+// free is how many persons more can be worked on now. Shares leave a quarter of the places there are just now, and withdrawals have one more than
+// that where it would be none.
+func (p *Pusher) free(urgent bool) int {
+	places := min(cap(p.all), p.width.places())
+	if urgent {
+		return max(0, min(cap(p.all), max(2, places))-len(p.all))
+	}
+	return max(0, min(places-len(p.all), max(1, places*3/4)-len(p.shares)))
+}
 
 func (p *Pusher) setRunning(is bool) {
 	p.placing.Lock()
@@ -45,12 +52,9 @@ func (p *Pusher) setRunning(is bool) {
 func (p *Pusher) take(n int, urgent bool) int {
 	p.placing.Lock()
 	defer p.placing.Unlock()
-	n = min(n, p.free())
-	if !urgent {
-		n = min(n, cap(p.shares)-len(p.shares))
-		if p.cfg.Changes == nil && len(p.all)-len(p.shares) > manyWithdrawals {
-			n = min(n, fewShares-len(p.shares)) // who is handed over has not passed sharesRoom
-		}
+	n = min(n, p.free(urgent))
+	if !urgent && p.cfg.Changes == nil && len(p.all)-len(p.shares) > manyWithdrawals {
+		n = min(n, fewShares-len(p.shares)) // who is handed over has not passed sharesRoom
 	}
 	for range n {
 		p.all <- struct{}{}

@@ -185,7 +185,7 @@ func (p *Pusher) round(ctx context.Context) int {
 		return 0
 	}
 	p.readAhead(ctx)
-	urgent := p.claim(ctx, p.free(), true)
+	urgent := p.claim(ctx, p.free(true), true)
 	if urgent.err != nil {
 		return 0 // nobody knows whether withdrawals are due
 	}
@@ -226,7 +226,7 @@ func (p *Pusher) gather(ctx context.Context) {
 	}
 	enough := time.NewTimer(gatherFor)
 	defer enough.Stop()
-	for p.free() < min(cap(p.all), p.width.places())/4 {
+	for p.free(true) < min(cap(p.all), p.width.places())/4 {
 		select {
 		case <-p.freed:
 		case <-enough.C:
