@@ -33,10 +33,10 @@ func NewSlots(pool *pgxpool.Pool, calls int, callTimeout time.Duration) *Slots {
 	return &Slots{pool, calls, callTimeout + 2*time.Second}
 }
 
-// Take implements push.Slots. The slot that has been free longest goes first.
+// Take implements push.Slots. The slot that has been free longest goes first. None is held for a minute, unless the database's clock was set back.
 func (s *Slots) Take(ctx context.Context) (slot push.Slot, wait time.Duration, err error) {
 	err = s.pool.QueryRow(ctx, `
-		with free as (select number from sync.call_slot where number <= $2 and free_at <= clock_timestamp()
+		with free as (select number from sync.call_slot where number <= $2 and (free_at <= clock_timestamp() or free_at > clock_timestamp() + interval '1 minute')
 			order by free_at limit 1 for update skip locked)
 		update sync.call_slot s set free_at = clock_timestamp() + $1 from free where s.number = free.number
 		returning s.number, s.free_at`, s.hold, s.calls).Scan(&slot.Number, &slot.Ends)

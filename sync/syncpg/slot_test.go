@@ -11,6 +11,23 @@ import (
 	"contactsync/sync/syncpg"
 )
 
+func TestDatabaseClockSetBackKeepsNoSlot(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	slots := syncpg.NewSlots(d.pool, 1, time.Second)
+	for range 2 {
+		if _, _, err := slots.Take(t.Context()); err != nil { // the first one makes the slot
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.pool.Exec(t.Context(), `update sync.call_slot set free_at = now() + interval '1 hour'`); err != nil {
+		t.Fatal(err)
+	}
+	if slot, wait, err := slots.Take(t.Context()); slot.Number != 1 || err != nil {
+		t.Errorf("none is free for %v, %v", wait, err)
+	}
+}
+
 // Two workers share the calls, however long each is on its way.
 func TestTwoWorkersMakeNoMoreCallsThanOneMay(t *testing.T) {
 	t.Parallel()
@@ -20,7 +37,7 @@ func TestTwoWorkersMakeNoMoreCallsThanOneMay(t *testing.T) {
 	var arrived []time.Time
 	var calls sync.WaitGroup
 	for range 2 {
-		a := push.NewAllowance(syncpg.NewSlots(d.pool, allowed, time.Minute), func(time.Duration) {})
+		a := push.NewAllowance(syncpg.NewSlots(d.pool, allowed, 30*time.Second), func(time.Duration) {})
 		for range each {
 			calls.Go(func() {
 				give, err := a.Take(t.Context())
@@ -63,7 +80,7 @@ func TestSlotThatRanOutIsNotGivenBack(t *testing.T) {
 			<-time.After(wait)
 		}
 	}
-	stopped, other := syncpg.NewSlots(d.pool, 1, -1900*time.Millisecond), syncpg.NewSlots(d.pool, 1, time.Minute) // 0.1 s, and a minute
+	stopped, other := syncpg.NewSlots(d.pool, 1, -1900*time.Millisecond), syncpg.NewSlots(d.pool, 1, 50*time.Second) // 0.1 s, and a minute
 	late := take(stopped)
 	take(other)
 	if err := stopped.Give(t.Context(), late); err != nil {
