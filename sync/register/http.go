@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"contactsync/sync/push"
@@ -97,8 +99,46 @@ func HTTPClients(config *tls.Config, connections int, allowance Allowance) (read
 }
 
 // roundTripper hides CloseIdleConnections, which the library calls whenever it gives a request up: that would close the
-// connections of all others.
+// connections of all others. And it hides what net/http tells of an answer that is no HTTP.
 type roundTripper struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t *roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := t.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, untold(err)
+	}
+	response.Body = untoldBody{response.Body}
+	return response, nil
+}
+
+type untoldBody struct{ io.ReadCloser }
+
+// Read implements io.Reader.
+func (b untoldBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	return n, untold(err)
+}
+
+// illegible is an error whose text may quote the answer, and with it a person's details.
+type illegible struct{ cause error }
+
+// Error implements error.
+func (*illegible) Error() string { return "the answer is no HTTP, or the connection broke" }
+
+// Unwrap lets the kind of the error be told, but not its text.
+func (e *illegible) Unwrap() error { return e.cause }
+
+// untold leaves an error as it is whose text is about the connection.
+func untold(err error) error {
+	if err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if _, network := errors.AsType[net.Error](err); network || strings.HasPrefix(err.Error(), "tls: ") || strings.HasPrefix(err.Error(), "x509: ") {
+		return err
+	}
+	return &illegible{err}
+}
 
 func client(transport http.RoundTripper, retry retryablehttp.CheckRetry) *http.Client {
 	c := &retryablehttp.Client{

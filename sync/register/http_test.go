@@ -239,3 +239,45 @@ func TestAllowanceOfACallThatIsGivenUpIsNotGivenBack(t *testing.T) {
 		t.Errorf("of one that is answered: %d given back", given)
 	}
 }
+
+// What answers may be anything. Nothing of it is told.
+func TestNothingIsToldOfAnAnswerThatIsNoHTTP(t *testing.T) {
+	t.Parallel()
+	const number = "197205179802"
+	for name, answer := range map[string]string{
+		"no status":       number + " is no status\r\n\r\n",
+		"an odd header":   "HTTP/1.1 200 OK\r\n" + number + " here\r\n\r\n",
+		"two lengths":     "HTTP/1.1 200 OK\r\nContent-Length: " + number + "\r\nContent-Length: 2\r\n\r\nok",
+		"an odd trailer":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: A\r\n\r\n0\r\n" + number + " here\r\n\r\n",
+		"an odd encoding": "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + number + "\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
+					_, _ = conn.Read(make([]byte, 4096))
+					_, _ = io.WriteString(conn, answer)
+					_ = conn.Close()
+				}
+			}()
+			t.Cleanup(func() { _ = l.Close(); <-ended })
+			reads, writes := register.HTTPClients(nil, 1, nil)
+			for _, client := range []*http.Client{reads, writes} {
+				res, err := client.Post("http://"+l.Addr().String(), "text/xml", strings.NewReader("<a/>"))
+				if err == nil {
+					_, err = io.ReadAll(res.Body)
+					_ = res.Body.Close()
+				}
+				if err == nil || strings.Contains(err.Error(), number) {
+					t.Errorf("%v", err)
+				}
+			}
+		})
+	}
+}
