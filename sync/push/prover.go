@@ -170,7 +170,7 @@ func (p *Prover) shown(ctx context.Context, proofs []Proof) (map[contact.PersonI
 func (p *Prover) record(ctx context.Context, proofs []Proof, shown map[contact.PersonID]plan.Record) error {
 	looked := make([]Looked, len(proofs))
 	for i, proof := range proofs {
-		looked[i] = seen(proof, shown)
+		looked[i] = seen(proof, shown, time.Now())
 	}
 	visit, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
 	defer cancel()
@@ -210,19 +210,25 @@ func numbersOf(proofs []Proof) (calls [][]contact.PersonID) {
 	return calls
 }
 
-// seen judges all records of the person. A number without a record shows nothing.
-func seen(proof Proof, shown map[contact.PersonID]plan.Record) Looked {
+// believed is after how long a read is no longer taken for one that is late, but for what the register has come to: after a restore, say.
+const believed = time.Minute
+
+// seen judges all records of the person. A number without a record shows nothing, unless we wrote to it a moment ago. A record older than our
+// write proves nothing; where it shows the detail, it is written again in the end.
+func seen(proof Proof, shown map[contact.PersonID]plan.Record, now time.Time) Looked {
 	out := Looked{Proof: proof, Seen: Gone}
 	for i, number := range proof.Records {
 		record, known := shown[number.Person]
 		if i == 0 {
 			out.Version = record.Version
 		}
-		switch {
-		case !known:
-		case record.Version < number.Written.Version:
+		late := number.Written.Version != "" && now.Sub(number.Written.At) < believed
+		shows := len(record.Own[proof.Channel]) > 0
+		switch older := record.Version < number.Written.Version; {
+		case !known && !late:
+		case !known, older && (late || !shows):
 			out.Seen = TooEarly
-		case len(record.Own[proof.Channel]) > 0:
+		case shows:
 			return Looked{proof, Present, record.Version}
 		}
 	}

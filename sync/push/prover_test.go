@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +95,51 @@ func TestOldRecordDoesNotProveARemoval(t *testing.T) {
 	}
 	w.proves()
 	w.wantOutcomes(2, "pushed", "pushed proved")
+}
+
+// Where the register was restored from a copy that is older than our write, no newer version will ever come.
+func TestOldRecordThatStaysIsWrittenAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.withdraws("both_channels", 1)
+	w.pushes()
+	w.copies("guardian_of_two", "both_channels")
+	exec := func(statement string) {
+		t.Helper()
+		if _, err := w.pool.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`update sync.person set written_version = '29991231235959'`)
+	w.proves()
+	if w.undone != 0 || len(w.proved) != 0 {
+		t.Fatalf("of a write a moment ago: %d undone, %d proved", w.undone, len(w.proved))
+	}
+	exec(`update sync.person set written_at = now() - interval '2 minutes'`)
+	w.proves()
+	if w.undone != 1 || len(w.proved) != 0 {
+		t.Errorf("%d undone, %d proved", w.undone, len(w.proved))
+	}
+}
+
+// The register knew the person when we wrote.
+func TestMissingRecordDoesNotProveARemovalAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.withdraws("both_channels", 1)
+	w.pushes()
+	for _, statement := range []string{`create table gone as select * from register.persons where extension = $1`, `delete from register.persons where extension = $1`} {
+		if _, err := w.pool.Exec(t.Context(), strings.Replace(statement, "$1", "'"+w.persons["both_channels"].RevealExtension()+"'", 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.proves()
+	w.wantOutcomes(1, "pushed")
+	if _, err := w.pool.Exec(t.Context(), `update sync.person set written_at = now() - interval '2 minutes'`); err != nil {
+		t.Fatal(err)
+	}
+	w.proves()
+	w.wantOutcomes(1, "pushed", "pushed proved")
 }
 
 func TestRemovalIsProvedUnderAllNumbers(t *testing.T) {

@@ -63,7 +63,8 @@ func (s *Store) Proofs(ctx context.Context, limit int) ([]push.Proof, error) {
 		taken as (
 			update sync.proof x set due_at = now() + $2 from picked k where x.person_id = k.person_id and x.channel = k.channel
 			returning x.person_id, x.channel, x.mark)
-		select t.person_id, t.channel, t.mark, p.person_id, p.root, p.extension, p.written_version
+		select t.person_id, t.channel, t.mark, p.person_id, p.root, p.extension, p.written_version,
+			coalesce(extract(epoch from now() - p.written_at), 0)::float8
 		from taken t join sync.person p on p.person_id = t.person_id or p.primary_id = t.person_id
 		order by t.person_id, t.channel, p.primary_id nulls first, p.person_id`, limit, s.Lease)
 	if err != nil {
@@ -73,11 +74,12 @@ func (s *Store) Proofs(ctx context.Context, limit int) ([]push.Proof, error) {
 	var next push.Proof
 	var number push.Linked
 	var root, extension string
-	_, err = pgx.ForEachRow(rows, []any{&next.ID, &next.Channel, &next.Mark, &number.ID, &root, &extension, &number.Written.Version}, func() error {
+	var age float64
+	_, err = pgx.ForEachRow(rows, []any{&next.ID, &next.Channel, &next.Mark, &number.ID, &root, &extension, &number.Written.Version, &age}, func() error {
 		if last := len(proofs) - 1; last < 0 || proofs[last].ID != next.ID || proofs[last].Channel != next.Channel {
 			proofs = append(proofs, next)
 		}
-		number.Person = contact.KnownPersonID(root, extension)
+		number.Person, number.Written.At = contact.KnownPersonID(root, extension), ago(age)
 		last := &proofs[len(proofs)-1]
 		last.Records = append(last.Records, number)
 		return nil
