@@ -179,7 +179,7 @@ func TestWithdrawalsBehindABacklog(t *testing.T) {
 func TestOutageIsSurvived(t *testing.T) {
 	t.Parallel()
 	c := small(t, "outage")
-	c.Decisions, c.RegisterLimit, c.Outage = 2500, 150, time.Second
+	c.Decisions, c.RegisterLimit, c.Outage = 3000, 150, time.Second
 	object := ran(t, c)["outage"]
 	for _, n := range []string{"resume_s", "baseline_resume_s", "duplicates", "baseline_duplicates"} {
 		if _, ok := object[n]; !ok {
@@ -188,6 +188,16 @@ func TestOutageIsSurvived(t *testing.T) {
 	}
 	wants(t, object, map[string]float64{"out_of_order": 0, "outage_s": 1, "refused_calls": 0})
 	positive(t, object, "rate_per_s", "baseline_per_s", "rate_after_per_s", "baseline_after_per_s")
+	if resumed := object["resume_s"].(float64); resumed > 10 {
+		t.Errorf("the full rate is there %v s after the return", resumed)
+	}
+}
+
+func TestBulkIsSane(t *testing.T) {
+	t.Parallel()
+	object := ran(t, small(t, "bulk"))["bulk"]
+	wants(t, object, map[string]float64{"decisions": 200, "persons": 200, "baseline_decisions": 200})
+	positive(t, object, "rate_per_s", "baseline_per_s")
 }
 
 func TestGrowthIsSane(t *testing.T) {

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -11,13 +12,14 @@ import (
 const (
 	warming    = time.Second / 2 // before the rate counts
 	undisputed = 5 * time.Second // over which a rate is taken
-	returning  = 2 * time.Second // after the return, before the rate counts again
+	returning  = 5 * time.Second // after the return, before the rate counts again
 	fullRate   = 0.9             // of the lower rate counts as full
+	leastAfter = 0.5             // of the rate before, else it has not come back
 )
 
 // outage: shares wait, and are carried out at full rate. Then the register cuts all connections, also of what it has just carried out,
 // and is away for a while. The time runs from its return to the first second with the full rate again, which is
-// the lower of those before and after: what a machine does in a second may change by half within a minute. Both are told. The plain loop,
+// the lower of those before and after: what a machine does in a second may change by a third within a minute. Both are told. The plain loop,
 // which tries again every second, goes through the same.
 func outage(ctx context.Context, r *rig, sc scenario) (figures, error) {
 	f, err := r.cutOff(ctx, sc, ours())
@@ -61,6 +63,9 @@ func (r *rig) cutOff(ctx context.Context, sc scenario, w way) (_ figures, err er
 		}
 		if after, err = s.rateFrom(ctx, back.Add(returning)); err != nil {
 			return err
+		}
+		if after < leastAfter*before {
+			return fmt.Errorf("the register is back, and the rate is %.0f/s instead of %.0f/s", after, before)
 		}
 		resumed, err = s.untilFull(ctx, back, fullRate*min(before, after))
 		rss, _ = residentMB()

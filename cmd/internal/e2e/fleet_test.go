@@ -61,6 +61,9 @@ func fleetUnderKill9(t *testing.T, seed uint64, size fleetSize) {
 	if seed%2 == 1 {
 		config.Env = append(config.Env, "CONTACTSYNC_REGISTER_VERSIONS=seconds", "CONTACTSYNC_REGISTER_VERSION_SETTLE=2s")
 	}
+	if seed%4 == 2 {
+		config.Env = append(config.Env, "CONTACTSYNC_REGISTER_CONTRACT=contactsv1")
+	}
 	f := StartFleet(t, config)
 	s := f.scene(t)
 	persons := s.persons("generated", "staff_entries", "contact_persons") // the named ones hold what is not ours
