@@ -207,6 +207,7 @@ type Worker struct {
 	Common
 	Kafka          stream.Config
 	Session        time.Duration
+	ShareAhead     time.Duration
 	Source         string
 	Pepper         []byte
 	AuditKey       audit.Key
@@ -226,6 +227,8 @@ func ReadWorker(r *Reader) Worker {
 	w.Source, w.Pepper = readIdentity(r)
 	w.AuditKey = readAuditKey(r)
 	w.Session = r.Duration(Variable{Name: "KAFKA_SESSION_TIMEOUT", Default: "10s", Meaning: "how long a killed worker keeps its partitions"}, 6*time.Second, time.Minute)
+	w.ShareAhead = r.Duration(Variable{Name: "SHARE_AHEAD", Default: "5s",
+		Meaning: "how far a share may lie ahead of PostgreSQL's clock before it is refused as clock_ahead"}, time.Second, time.Hour)
 	w.ReadLag = readReadLag(r)
 	settle := Variable{Name: "REGISTER_VERSION_SETTLE", Default: "2s",
 		Meaning: "how long after the second of its version a record may still change; 0s only for registers whose versions are never given twice, such as the mock"}

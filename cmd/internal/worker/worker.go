@@ -52,6 +52,7 @@ type Config struct {
 	Now             func() time.Time // whose verdicts on clocks count; not for measuring
 	Lease           time.Duration    // of a claimed person; zero takes the store's default
 	Session         time.Duration    // how long a dead worker keeps its partitions; zero takes the stream's default
+	ShareAhead      time.Duration    // how far ahead of Now a share may lie; zero takes event.Clock's default
 	Rules           eservice.Rules   // may be nil: every e-service may speak for residents and guardians
 	Log             *slog.Logger
 	Metrics         prometheus.Registerer
@@ -106,7 +107,7 @@ func New(c Config) (_ *Worker, err error) {
 		return nil, errors.Join(err, w.publisher.Close())
 	}
 	store.Pusher = w.pusher
-	w.intake, err = intake.New(intake.Config{Store: store, Log: c.Log, Now: c.Now, Rules: c.Rules, Counted: m.countRecord,
+	w.intake, err = intake.New(intake.Config{Store: store, Log: c.Log, Now: c.Now, Clock: event.Clock{Share: c.ShareAhead}, Rules: c.Rules, Counted: m.countRecord,
 		Lost: func(l stream.Loss) { m.lost.Add(float64(max(1, l.To-l.From))) }})
 	return w, err
 }

@@ -80,7 +80,7 @@ func (w *world) starts(t *testing.T) (stop func()) {
 	return w.startsWith(t, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 }
 
-func (w *world) startsWith(t *testing.T, log *slog.Logger, metrics *prometheus.Registry) (stop func()) {
+func (w *world) startsWith(t *testing.T, log *slog.Logger, metrics *prometheus.Registry, change ...func(*worker.Config)) (stop func()) {
 	t.Helper()
 	certPEM, keyPEM, err := w.served.CA.Issue("worker", caller)
 	if err != nil {
@@ -90,9 +90,13 @@ func (w *world) startsWith(t *testing.T, log *slog.Logger, metrics *prometheus.R
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, err := worker.New(worker.Config{Kafka: w.kafka, Pool: w.pool, Pepper: []byte(event.DevelopmentPepper), AuditKey: audit.DevelopmentKey(), Source: "urn:hsaid:" + caller,
+	settings := worker.Config{Kafka: w.kafka, Pool: w.pool, Pepper: []byte(event.DevelopmentPepper), AuditKey: audit.DevelopmentKey(), Source: "urn:hsaid:" + caller,
 		RegisterURL: w.served.URL, LogicalAddress: address, TLS: config, Codes: register.DefaultCodes(), Now: time.Now,
-		Log: log, Metrics: metrics})
+		Log: log, Metrics: metrics}
+	for _, c := range change {
+		c(&settings)
+	}
+	one, err := worker.New(settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,6 +232,34 @@ func TestDecisionsBecomeOutcomes(t *testing.T) {
 		want := map[string]int{"share true pushed": 30, "share false pushed": 10}
 		if diff := cmp.Diff(want, ends); diff != "" {
 			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// By contactsv1, from e-services whose clocks are half an hour ahead, to a register that is far away.
+func TestWorkerIsAsItIsTold(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, c stream.Config) {
+		w := newWorld(t, c)
+		ahead := time.Now().Add(30 * time.Minute).UnixMicro()
+		share, withdrawal := decision(w.persons[0], ahead, true), decision(w.persons[1], ahead, false)
+		k := kafkatest.Client(t, w.kafka, kgo.ConsumeTopics(w.kafka.Prefix+event.TopicOutcomes))
+		w.publish(t, share, withdrawal)
+		began, seen := time.Now(), map[string]event.Outcome{}
+		const latency = 300 * time.Millisecond
+		w.startsWith(t, slog.New(slog.DiscardHandler), prometheus.NewRegistry(), func(w *worker.Config) {
+			w.Bulk, w.ShareAhead, w.RegisterLatency = true, time.Hour, latency
+		})
+		w.outcomes(t, k, seen, share, withdrawal)
+		if took := time.Since(began); took < latency {
+			t.Errorf("the call took %v", took)
+		}
+		if got := seen[share.EventID]; got.Outcome != event.Pushed {
+			t.Errorf("a share half an hour ahead is %s %s", got.Outcome, got.Reason)
+		}
+		var calls int
+		if err := w.pool.QueryRow(t.Context(), `select count(*) from register.access_log where contract like 'contactsv1.change/%'`).Scan(&calls); err != nil || calls != 2 {
+			t.Errorf("%d changes by contactsv1, %v", calls, err)
 		}
 	})
 }
