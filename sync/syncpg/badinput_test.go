@@ -1,6 +1,7 @@
 package syncpg_test
 
 import (
+	"flag"
 	"fmt"
 	"math"
 	"slices"
@@ -15,8 +16,7 @@ import (
 	"contactsync/consent/stream"
 )
 
-// most is how many records a flood of bad input has here.
-const most = 20_000
+var badInput = flag.Int("badinput.records", 20_000, "how many records a flood of bad input has")
 
 // takesInBatches hands records over as the stream does.
 func (d *desk) takesInBatches(records []stream.Record) {
@@ -31,7 +31,7 @@ func (d *desk) takesInBatches(records []stream.Record) {
 // One poison record among many stops none of the others, and is told of once.
 func TestPoisonAmongMany(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d, most := newDesk(t), *badInput
 	poison := map[int]stream.Record{
 		0:        {Value: []byte("\x00\xff")},
 		777:      {Value: []byte(`{"specversion":"1.0"`)},
@@ -75,7 +75,7 @@ func numbered(i int) contact.PersonID {
 // An e-service that sends one event again and again makes one row, one push and no further outcome.
 func TestTheSameEventManyTimes(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d, most := newDesk(t), *badInput
 	bad := decision(true, 3)
 	bad.Value = contact.KnownValue("08-465 004 99")
 	for _, row := range []struct {
