@@ -26,7 +26,7 @@ type queued struct {
 	place    bool   // somebody is there to carry it out at once
 }
 
-// still is the crowd of what goes before every other withdrawal: the person was told that the detail is removed.
+// still is the crowd of what goes before every other withdrawal: the person was told that it was carried out.
 const still = -1
 
 // leases tells what became of persons who were queued with a place.

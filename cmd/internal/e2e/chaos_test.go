@@ -23,6 +23,7 @@ var (
 	chaosSeed      = flag.Uint64("chaos.seed", 1, "seed of the first run: of decisions and faults")
 	chaosRuns      = flag.Int("chaos.runs", 25, "how many runs in this process, each on the next seed")
 	chaosApache    = flag.Int("chaos.apache", 2, "how many runs in this process, but with Apache Kafka")
+	chaosContract  = flag.String("chaos.contract", "", "what the workers push by in all runs in this process, personv4 or contactsv1; empty: it is drawn")
 	chaosProcesses = flag.Int("chaos.processes", 0, "how many runs of processes that are killed by kill -9, with Apache Kafka")
 )
 

@@ -19,7 +19,11 @@ func (c *chaos) drawWorld() {
 	if random.IntN(2) == 0 {
 		c.lag = 400 * time.Millisecond
 	}
-	c.bulk = random.IntN(4) == 0 && !c.seconds
+	c.bulk = random.IntN(4) == 0
+	if *chaosContract != "" {
+		c.bulk = *chaosContract == "contactsv1"
+	}
+	c.bulk = c.bulk && !c.seconds // a worker refuses both together
 	c.what = fmt.Sprintf("contactsv1 %t, whole seconds %t, reads %v late", c.bulk, c.seconds, c.lag)
 }
 
