@@ -61,7 +61,7 @@ which take minutes. "throughput" asks for both of that name.`,
 	return c
 }
 
-// benchMemory is for a worker, a register, a broker with all decisions, and what measures them, in one process: a million decisions take 600 MB,
+// benchMemory is for a worker, a register, a broker with all decisions, and what measures them, in one process: a million decisions take 750 MB,
 // and near the limit it is the collector that is measured.
 const benchMemory = 2 << 30
 

@@ -6,8 +6,6 @@ package main
 
 import (
 	"context"
-	"io"
-	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,7 +16,6 @@ func main() {
 	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it, and what is run under it shall stay
 		ends = append(ends, syscall.SIGHUP)
 	}
-	log.SetOutput(io.Discard) // net/http prints there what somebody sends on an idle connection, which may be a late answer
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
 	os.Exit(execute(ctx, streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:]))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,7 @@ func (exitError) Error() string { return "see above" }
 
 // execute runs one command and returns the exit code. Errors take one line on standard error.
 func execute(ctx context.Context, std streams, args []string) int {
+	log.SetOutput(io.Discard) // net/http prints there what somebody sends on an idle connection, which may be a late answer
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(std.in)
