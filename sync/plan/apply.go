@@ -216,7 +216,6 @@ func (s *State) Doubt(w Want) {
 	s.Settled = ""
 	if w.Kind == Shared {
 		s.Registered = s.Registered.or(w.Source)
-		s.Registered.Revision = 0
 	}
 }
 

@@ -222,6 +222,18 @@ func TestDoubtfulShareHidesNoClosedAccountOfTheOneBefore(t *testing.T) {
 	}
 }
 
+func TestDoubtfulShareBringsNoOvertakenWithdrawalBack(t *testing.T) {
+	t.Parallel()
+	s := after(withdraw(1, "1", a), share(2, "2", a))
+	s.Settle(s.Want(), plan.Verdict{Outcome: event.Pushed})
+	s.Apply(share(3, "3", a))
+	s.Doubt(s.Want())
+	s.Park(s.Want(), reason.RegisterRefused)
+	if got := s.Want(); got.Kind != plan.Unasked {
+		t.Errorf("want is %d by %q: whichever share stands, it is newer than the withdrawal", got.Kind, got.EventID)
+	}
+}
+
 func TestShareOfADeadWorkerHidesNoClosedAccount(t *testing.T) {
 	t.Parallel()
 	s := after(share(1, "1", a), share(2, "2", b), closeAccount(3, "3", a)) // the first one may have been written, and nobody said so

@@ -200,19 +200,27 @@ func (s *modelStore) finish(e push.Ended) bool {
 func (s *modelStore) queue(r *modelRow, e push.Ended) {
 	r.lease, r.due = 0, false
 	var wait time.Duration
+	first := false
 	for _, channel := range contact.Channels {
 		state := r.states[channel]
 		if !state.Due() {
 			continue
 		}
 		w, withdrawn := s.wait(channel, state, e), state.Want().Kind == plan.Withdrawn
+		open := withdrawn && state.Parked == ""
 		switch {
+		case first && !open:
+		case open && !first:
+			wait, r.urgent, first = w, true, true
 		case !r.due || w < wait:
 			wait, r.urgent = w, withdrawn
 		case w == wait:
 			r.urgent = r.urgent || withdrawn
 		}
 		r.due = true
+	}
+	for _, state := range r.states {
+		s.holds(r.urgent || !state.Due() || state.Want().Kind != plan.Withdrawn || state.Parked != "", "a withdrawal waits among the shares")
 	}
 	r.dueAt, r.urgentSince = time.Now().Add(wait), time.Now()
 	switch {

@@ -256,17 +256,23 @@ func (f *finish) askWho(batch *pgx.Batch) {
 }
 
 // next tells when the person is due again: at once for a decision that came meanwhile, after the attempt's own wish for one
-// that could not be carried out, after ParkedRetry for a withdrawal that was refused.
+// that could not be carried out, after ParkedRetry for a withdrawal that was refused. Beside a withdrawal that is still to be carried out a
+// share waits with it: else the person would stand among those who share.
 func (f *finishing) next() (wait time.Duration, urgent, due bool) {
+	first := false // a withdrawal is to be carried out
 	for _, channel := range contact.Channels {
 		state := f.states[key{f.claim.ID, channel}]
 		if !state.Due() {
 			continue
 		}
 		w, withdrawn := f.wait(channel, state), state.Want().Kind == plan.Withdrawn
+		open := withdrawn && state.Parked == "" // a refused No that waits does not make a share urgent
 		switch {
+		case first && !open:
+		case open && !first:
+			wait, urgent, first = w, true, true
 		case !due || w < wait:
-			wait, urgent = w, withdrawn // a refused No that waits does not make a share urgent
+			wait, urgent = w, withdrawn
 		case w == wait:
 			urgent = urgent || withdrawn
 		}

@@ -566,6 +566,42 @@ func TestParkedWithdrawalIsNotTriedWhileAShareWaits(t *testing.T) {
 	}
 }
 
+// A No that could not be carried out yet stays a No to the queue, whatever the other channel waits for: a share that came during the attempt,
+// or one that must not be pushed before all is read.
+func TestWithdrawalThatIsTriedAgainStaysFirst(t *testing.T) {
+	t.Parallel()
+	other := decision(true, 2)
+	other.Channel, other.Value = contact.Email, contact.KnownValue("a@example.com")
+	for sentence, attempt := range map[string]func(*desk) push.Claim{
+		"a share comes meanwhile": func(d *desk) push.Claim {
+			d.receives(withdraw(1))
+			claim := d.claims(true)[0]
+			d.receives(record(other))
+			return claim
+		},
+		"the gate is closed": func(d *desk) push.Claim {
+			d.receives(withdraw(1), record(other))
+			d.assigned(100)
+			return d.claims(true)[0]
+		},
+	} {
+		d := newDesk(t)
+		d.finishes(attempt(d), push.Result{RetryIn: time.Minute})
+		if got := d.claims(true); len(got) != 0 {
+			t.Errorf("%s: the withdrawal is tried again at once, and not in a minute", sentence)
+		}
+		if waiting, err := d.store.Backlog(t.Context()); err != nil || waiting.Withdrawals.Persons != 1 {
+			t.Errorf("%s: %d withdrawals wait, error %v", sentence, waiting.Withdrawals.Persons, err)
+		}
+		if err := d.store.Hasten(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.claims(true); len(got) != 1 || got[0].Targets[0].Want.Kind != plan.Withdrawn {
+			t.Errorf("%s: the withdrawal is not claimed as one: %d claims", sentence, len(got))
+		}
+	}
+}
+
 func TestDatabaseClockSetBackDelaysNobody(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
