@@ -2,8 +2,10 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -25,6 +27,7 @@ type Batch struct {
 	Topic     string
 	Partition int
 	Records   []Record
+	From      int64 // offset that was wanted: everything before it was handled
 	Next      int64 // offset after the batch; above the last record's where the log has gaps
 	// HighWatermark is the offset after the newest record when the batch was fetched.
 	HighWatermark int64
@@ -46,7 +49,7 @@ type Handler interface {
 	// ends are the high watermarks of all partitions of the topic, also of those that other members own.
 	Assigned(ctx context.Context, topic string, assigned []Assignment, ends map[int]int64) (starts []int64, err error)
 	// Handle makes a batch durable. Only then may its offset be committed. An error repeats the same batch after a pause.
-	// Partitions are handled side by side, the batches of one partition one after the other.
+	// Partitions are handled side by side, the batches of one partition one after the other. After ErrForgotten they are assigned anew.
 	Handle(ctx context.Context, b Batch) error
 	// Lost is called instead of Handle for records that cannot be read any more. An error repeats the call after a pause.
 	Lost(ctx context.Context, l Loss) error
@@ -64,7 +67,13 @@ type ConsumeConfig struct {
 	// Healthy tells whether the handler can work at all. A member whose handler has failed for longer than SessionTimeout, and that is
 	// not healthy, leaves the group until it is: its partitions are read by others meanwhile. Nil: it never leaves.
 	Healthy func(context.Context) error
+	// Holds tells, every second, whether everything before these offsets is durable still; ErrForgotten if not. Nil: it always is.
+	Holds func(ctx context.Context, next map[int]int64) error
 }
+
+// ErrForgotten says that a handler's database may be behind what was read: it was restored, or a replica that did not have everything has
+// taken over. The partitions are assigned anew then, and read from where the database stands.
+var ErrForgotten = errors.New("the database may have forgotten what was read")
 
 const (
 	heartbeat     = 500 * time.Millisecond // how late a member hears of another that came or left
@@ -181,6 +190,7 @@ type generation struct {
 	// that is closed at an old high watermark lets shares pass.
 	client  *kafka.Client
 	offsets *offsets
+	end     context.CancelFunc // has the partitions assigned anew
 }
 
 // generation lives as long as the assignment. Whatever ends it, a final commit is made before the group may rebalance. It tells
@@ -188,18 +198,27 @@ type generation struct {
 func (c *consumer) generation(ctx context.Context, gen *kafka.Generation) bool {
 	transport := c.link.transport()
 	defer transport.CloseIdleConnections()
-	g := &generation{consumer: c, gen: gen, client: c.client(transport), offsets: &offsets{next: map[int]int64{}}}
+	g := &generation{consumer: c, gen: gen, client: c.client(transport), offsets: &offsets{next: map[int]int64{}, reached: map[int]int64{}}}
 	assigned, starts, ok := g.takeOver(ctx)
 	if !ok {
 		return false
 	}
 	c.Log.Info("partitions assigned", "group", c.Group, "generation", gen.ID, "partitions", len(assigned))
-	ctx, end := context.WithCancel(ctx)
+	ctx, g.end = context.WithCancel(ctx)
 	var partitions, committer sync.WaitGroup
 	partitions.Go(func() {
-		defer end()
+		defer g.end()
 		g.watch(ctx)
 	})
+	for i, a := range assigned {
+		g.offsets.reached[a.Partition] = starts[i]
+	}
+	if c.Holds != nil {
+		partitions.Go(func() {
+			defer g.end()
+			g.watchHolds(ctx)
+		})
+	}
 	for i, a := range assigned {
 		f := &fetcher{generation: g, partition: a.Partition, next: starts[i], limit: c.MaxBatch}
 		partitions.Go(func() { f.run(ctx) })
@@ -313,16 +332,30 @@ func (g *generation) commit() {
 	g.trouble.Over(ofGroup, "consuming again", "group", g.Group)
 }
 
-// offsets holds what is durable and not yet committed. Each partition has one writer, so it only grows.
+// offsets holds what is durable. Each partition has one writer.
 type offsets struct {
-	mu   sync.Mutex
-	next map[int]int64
+	mu      sync.Mutex
+	next    map[int]int64 // not yet committed
+	reached map[int]int64 // of every partition of ours
 }
 
 func (o *offsets) done(partition int, next int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.next[partition] = next
+	o.next[partition], o.reached[partition] = next, next
+}
+
+// moved notes where a partition goes on whose records are gone.
+func (o *offsets) moved(partition int, next int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.reached[partition] = next
+}
+
+func (o *offsets) all() map[int]int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.reached)
 }
 
 // again puts back what was taken and not committed, unless more has been done meanwhile.

@@ -32,6 +32,9 @@ func (f *fetcher) run(ctx context.Context) {
 		err := f.step(ctx)
 		switch {
 		case ctx.Err() != nil:
+		case errors.Is(err, ErrForgotten):
+			f.forgotten()
+			f.end()
 		case err != nil:
 			f.trouble.Warn(part, "fetch failed", f.link.told(err), "topic", f.Topic, "partition", f.partition)
 			pause(ctx, 500*time.Millisecond)
@@ -89,6 +92,7 @@ func (f *fetcher) lost(ctx context.Context) error {
 			return err
 		}
 		f.next = p.FirstOffset
+		f.offsets.moved(f.partition, f.next)
 	}
 	return nil
 }
@@ -96,7 +100,7 @@ func (f *fetcher) lost(ctx context.Context) error {
 // hand gives records to the handler in batches, each repeated until it is durable.
 func (f *fetcher) hand(ctx context.Context, records []Record, end, highWatermark int64) error {
 	for f.next < end && ctx.Err() == nil { // a stop waits for one batch, not for all of a fetch
-		b := Batch{Topic: f.Topic, Partition: f.partition, Next: end, HighWatermark: highWatermark, Records: records}
+		b := Batch{Topic: f.Topic, Partition: f.partition, From: f.next, Next: end, HighWatermark: highWatermark, Records: records}
 		if len(records) > f.limit {
 			b.Records, b.Next = records[:f.limit], records[f.limit].Offset
 		}

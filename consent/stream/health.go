@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -63,6 +64,25 @@ func (c *consumer) awaitHealth(ctx context.Context) bool {
 	}
 	c.health.note(nil)
 	return ctx.Err() == nil
+}
+
+// watchHolds returns when the partitions must be assigned anew, or when ctx ends. A handler that cannot tell cannot go by what it has forgotten
+// either.
+func (g *generation) watchHolds(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause(ctx, healthEvery)
+		asking, cancel := context.WithTimeout(ctx, healthTimeout)
+		err := g.Holds(asking, g.offsets.all())
+		cancel()
+		if errors.Is(err, ErrForgotten) {
+			g.forgotten()
+			return
+		}
+	}
+}
+
+func (g *generation) forgotten() {
+	g.Log.Warn("the database was started again, or stands behind what was read: partitions are taken over anew", "group", g.Group)
 }
 
 func (c *consumer) ask(ctx context.Context) error {

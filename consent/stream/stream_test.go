@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,6 +76,7 @@ func numbered(from, to int) []stream.Message {
 type collector struct {
 	mu           sync.Mutex
 	fail         int // so many batches fail
+	failWith     error
 	records      []stream.Record
 	batches      []stream.Batch
 	lost         []stream.Loss
@@ -112,7 +115,7 @@ func (c *collector) Handle(_ context.Context, b stream.Batch) error {
 	defer c.tell()
 	if c.fail > 0 {
 		c.fail--
-		return errors.New("database away")
+		return cmp.Or(c.failWith, errors.New("database away"))
 	}
 	c.records, c.batches = append(c.records, b.Records...), append(c.batches, b)
 	return nil
@@ -227,6 +230,33 @@ func failedBatchIsHandledAgain(t *testing.T, c stream.Config) {
 	h.fail = 2
 	consume(t, c, h)
 	h.until(t, "all records", func() bool { return len(h.values()) == 10 })
+}
+
+// After what the database may have forgotten partitions are assigned anew, whether a batch shows it or nothing comes.
+func TestForgottenIsAssignedAnew(t *testing.T) { onEach(t, forgottenIsAssignedAnew) }
+
+func forgottenIsAssignedAnew(t *testing.T, c stream.Config) {
+	publish(t, c, numbered(0, 10)...)
+	h := newCollector()
+	h.fail, h.failWith = 1, fmt.Errorf("a batch: %w", stream.ErrForgotten)
+	config := member(c, slog.New(slog.DiscardHandler))
+	var forgotten atomic.Bool
+	held := make(chan map[int]int64, 1)
+	config.Holds = func(_ context.Context, next map[int]int64) error {
+		if forgotten.CompareAndSwap(true, false) {
+			held <- next
+			return stream.ErrForgotten
+		}
+		return nil
+	}
+	consumeAs(t, config, h)
+	before := 0
+	h.until(t, "all records, in a second generation", func() bool { before = h.generations; return len(h.values()) == 10 && before > 1 })
+	forgotten.Store(true)
+	h.until(t, "another generation", func() bool { return h.generations > before })
+	if next := <-held; len(next) != 3 || next[0]+next[1]+next[2] != 10 {
+		t.Errorf("asked whether %v is held", next)
+	}
 }
 
 func TestRestartGoesOnWhereItStopped(t *testing.T) { onEach(t, restartGoesOnWhereItStopped) }

@@ -30,7 +30,8 @@ type Store interface {
 	Assigned(ctx context.Context, topic string, assigned []stream.Assignment, ends map[int]int64) ([]int64, error)
 	// Lost moves a partition past records that are gone.
 	Lost(ctx context.Context, l stream.Loss) error
-	// Take makes batches durable, in one transaction. A batch that was taken before changes nothing.
+	// Take makes batches durable, in one transaction. A batch that was taken before changes nothing. The error is stream.ErrForgotten if
+	// the store does not know of all that lies before a batch.
 	Take(ctx context.Context, batches ...Batch) error
 }
 
@@ -38,6 +39,7 @@ type Store interface {
 type Batch struct {
 	Topic     string
 	Partition int
+	From      int64 // offset that was wanted: everything before it was taken
 	Next      int64 // offset after the batch
 	Entries   []Entry
 }
@@ -128,7 +130,7 @@ func (in *Intake) Running() bool { return in.assigned.Load() }
 
 // Handle implements stream.Handler.
 func (in *Intake) Handle(ctx context.Context, b stream.Batch) error {
-	out := Batch{Topic: b.Topic, Partition: b.Partition, Next: b.Next, Entries: make([]Entry, len(b.Records))}
+	out := Batch{Topic: b.Topic, Partition: b.Partition, From: b.From, Next: b.Next, Entries: make([]Entry, len(b.Records))}
 	for i, r := range b.Records {
 		out.Entries[i] = in.judge(r)
 	}

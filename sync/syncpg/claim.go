@@ -68,9 +68,6 @@ func (s *Store) UnderWay(ctx context.Context, limit int) (n int, err error) {
 	return n, nil
 }
 
-// gateSQL tells whether every partition is read as far as it reached when it was last assigned.
-const gateSQL = `not exists (select from sync.partition where next_offset < gate_offset)`
-
 // A claimed row's due_at is the end of its lease: until then nobody sees it as due. Nothing is ever due more than 20 minutes ahead,
 // unless the database's clock was set back. Whoever was tried least comes first: those who fail again and again must not stand before a fresh No.
 // Then come the shares of e-services that send few.

@@ -3,11 +3,14 @@ grant usage on schema sync to contactsync_worker, contactsync_support, contactsy
 grant select on sync.schema_version to contactsync_worker, contactsync_support, contactsync_auditor;
 
 grant select, insert, update on sync.person, sync.channel, sync.partition to contactsync_worker;
+grant delete on sync.partition to contactsync_worker; -- of a topic that was made anew with fewer
+grant select, insert, update on sync.server to contactsync_worker;
 grant select, insert, update, delete on sync.due, sync.ask, sync.call_slot, sync.proof, sync.reconcile_run, sync.reconcile_case
     to contactsync_worker;
 grant select, insert on sync.refused to contactsync_worker;
 grant select, insert, delete on sync.outbox to contactsync_worker;
-grant usage on sequence sync.lease, sync.outbox_id to contactsync_worker;
+grant usage on sequence sync.lease to contactsync_worker;
+grant usage, update on sequence sync.outbox_id to contactsync_worker;
 
 -- Support looks, and changes nothing: what it decides goes through the schema consent, and Kafka.
 grant select on sync.person, sync.channel, sync.due, sync.refused, sync.proof to contactsync_support;

@@ -61,8 +61,13 @@ type drawn struct {
 	now time.Time
 }
 
+// queue draws n. The database may be an older one since the server was started again, and its sequence too: then it goes on with the time, which
+// is ahead of every sequence that was drawn. Else an outcome would have the sequence and the id of one that was told already.
 func (d *drawn) queue(batch *pgx.Batch, n int) {
-	batch.Queue(`select nextval('sync.outbox_id'), now() from generate_series(1, $1)`, n).Query(func(rows pgx.Rows) error {
+	batch.Queue(`
+		with moved as (update sync.server set run = `+runSQL+` where run <> `+runSQL+` returning run),
+			ahead as (select setval('sync.outbox_id', greatest(nextval('sync.outbox_id'), (extract(epoch from now()) * 1000000)::bigint)) from moved)
+		select nextval('sync.outbox_id'), now() from (select count(*) from ahead) as first, generate_series(1, $1)`, n).Query(func(rows pgx.Rows) error {
 		var id int64
 		_, err := pgx.ForEachRow(rows, []any{&id, &d.now}, func() error {
 			d.ids = append(d.ids, id)

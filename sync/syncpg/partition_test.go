@@ -1,6 +1,8 @@
 package syncpg_test
 
 import (
+	"errors"
+	"strconv"
 	"testing"
 
 	"contactsync/consent/event"
@@ -34,5 +36,113 @@ func TestWhereAPartitionIsReadFrom(t *testing.T) {
 				t.Errorf("starts at %d, want %d (%v)", starts, test.want, err)
 			}
 		})
+	}
+}
+
+// Whatever has ended the server's run may have taken the database back. So nothing that hangs on where a partition stands is done before that has
+// been compared with Kafka's offset. A withdrawal that waits is carried out: it hangs on nothing.
+func TestAnotherRunOfTheServerClosesTheGate(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	of := decision(false, 2)
+	of.Person = vera
+	d.receives(share(1), record(of))
+	d.sql(`update sync.partition set run = 'another'`)
+	if shares, withdrawals := d.claims(false), d.claims(true); len(shares) != 0 || len(withdrawals) != 1 {
+		t.Errorf("%d shares and %d withdrawals are claimed", len(shares), len(withdrawals))
+	}
+	before := d.next
+	if err := d.offered(share(3)); !errors.Is(err, stream.ErrForgotten) || d.one(`select next_offset::text from sync.partition`) != "2" {
+		t.Errorf("more is taken: %v", err)
+	}
+	d.next = before
+	if err := d.store.Holds(t.Context(), event.TopicDecisions, map[int]int64{0: 2}); !errors.Is(err, stream.ErrForgotten) {
+		t.Errorf("the partition counts as held: %v", err)
+	}
+	d.assigned(2)
+	d.receives(share(3))
+	if err := d.store.Holds(t.Context(), event.TopicDecisions, map[int]int64{0: 3}); err != nil {
+		t.Error(err)
+	}
+	if shares := d.claims(false); len(shares) != 1 {
+		t.Errorf("%d shares are claimed once the partition is taken over", len(shares))
+	}
+}
+
+// A version that knows nothing of runs may take partitions over, beside this one.
+func TestPartitionOfTheVersionBeforeKeepsNoGateClosed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.sql(`update sync.partition set run = null`)
+	d.receives(share(1))
+	if len(d.claims(false)) != 1 {
+		t.Error("the share is not claimed")
+	}
+}
+
+func TestForgottenRecordsAreNotPassedOver(t *testing.T) {
+	t.Parallel()
+	for sentence, forget := range map[string]struct {
+		sql   string
+		start int64
+	}{
+		"the database went back":              {`update sync.partition set next_offset = 1`, 1},
+		"it does not know the partition":      {`delete from sync.partition`, 0},
+		"it went back before the first batch": {`update sync.partition set next_offset = 0`, 0},
+	} {
+		d := newDesk(t)
+		d.receives(share(1), withdraw(2), share(3))
+		d.sql(forget.sql)
+		if err := d.store.Holds(t.Context(), event.TopicDecisions, map[int]int64{0: 3}); !errors.Is(err, stream.ErrForgotten) {
+			t.Errorf("%s: held: %v", sentence, err)
+		}
+		before := d.next
+		if err := d.offered(share(4)); !errors.Is(err, stream.ErrForgotten) {
+			t.Errorf("%s: what was forgotten is passed over: %v", sentence, err)
+		}
+		d.next = before
+		if starts := d.assigned(4); starts[0] != forget.start {
+			t.Errorf("%s: read again from %d, want %d", sentence, starts[0], forget.start)
+		}
+	}
+}
+
+func TestPartitionsThatAreGoneKeepNoGateClosed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.sql(`insert into sync.partition (topic, number, next_offset, gate_offset, run) values ('` + event.TopicDecisions + `', 1, 5, 5, 'another'),
+		('` + event.TopicDecisions + `', 2, 5, 6, 'another')`)
+	d.assigned(0)
+	if got := d.one(`select string_agg(number::text, ' ' order by number) from sync.partition`); got != "0 2" {
+		t.Errorf("partitions %q are left, want the one there is, and the one that was not read to its end", got)
+	}
+}
+
+// An outcome has the sequence and the id of no other one, even if the database has forgotten that one.
+func TestSequencesGoOnWhenTheDatabaseHasGoneBack(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	sequence := func() int64 {
+		n, err := strconv.ParseInt(d.one(`select max(id)::text from sync.outbox`), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	d.receives(share(1), share(2)) // the first one is superseded
+	told := sequence()
+	d.receives(share(3))
+	if next := sequence(); next <= told || next > told+100 {
+		t.Errorf("after %d comes %d in the same run", told, next)
+	}
+	d.sql(`update sync.server set run = 'another'; select setval('sync.outbox_id', 1)`)
+	d.receives(share(4))
+	ahead := sequence()
+	if micros := d.one(`select (extract(epoch from now()) * 1000000 - ` + strconv.FormatInt(ahead, 10) + ` between 0 and 60000000)::text`); micros != "true" {
+		t.Errorf("in another run comes %d, want the time in microseconds", ahead)
+	}
+	d.receives(share(5))
+	if next := sequence(); next <= ahead || next > ahead+100 {
+		t.Errorf("after %d comes %d in the same run", ahead, next)
 	}
 }

@@ -82,13 +82,18 @@ func (d *desk) assigned(highWatermark int64) []int64 {
 // receives hands records to the intake as one batch.
 func (d *desk) receives(records ...stream.Record) {
 	d.t.Helper()
+	if err := d.offered(records...); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *desk) offered(records ...stream.Record) error {
+	from := d.next
 	for i := range records {
 		records[i].Offset = d.next
 		d.next++
 	}
-	if err := d.intake.Handle(d.t.Context(), stream.Batch{Topic: event.TopicDecisions, Records: records, Next: d.next}); err != nil {
-		d.t.Fatal(err)
-	}
+	return d.intake.Handle(d.t.Context(), stream.Batch{Topic: event.TopicDecisions, Records: records, From: from, Next: d.next})
 }
 
 var tove = contact.KnownPersonID(contact.RootPersonnummer, "197205179802")

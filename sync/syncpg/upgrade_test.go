@@ -16,7 +16,8 @@ import (
 func TestProofsOfAnOlderDatabase(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.sql(`alter table sync.proof drop column reason, drop column effects; delete from sync.schema_version where version_id >= 10`)
+	d.sql(`alter table sync.proof drop column reason, drop column effects; delete from sync.schema_version where version_id >= 10;
+		alter table sync.partition drop column run; drop table sync.server`)
 	if err := syncpg.Migrate(t.Context(), d.pool); err != nil {
 		t.Fatal(err)
 	}

@@ -76,6 +76,7 @@ type Worker struct {
 	relay     *outbox.Relay
 	sealer    *audit.Sealer
 	publisher *stream.Publisher
+	store     *syncpg.Store
 }
 
 // New puts a worker together; nothing runs yet.
@@ -89,6 +90,7 @@ func New(c Config) (_ *Worker, err error) {
 	if err != nil {
 		return nil, err
 	}
+	w.store = store
 	m, err := newMetrics(c.Metrics, store)
 	if err != nil {
 		return nil, err
@@ -212,7 +214,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	rest.Go(func() { w.prover.Run(ctx) })
 	rest.Go(func() { w.sealer.Run(ctx) })
 	err := stream.Consume(ctx, stream.ConsumeConfig{Config: w.Kafka, Group: Group,
-		Topic: event.TopicDecisions, Log: w.Log, SessionTimeout: w.Session, Healthy: w.Pool.Ping}, w.intake)
+		Topic: event.TopicDecisions, Log: w.Log, SessionTimeout: w.Session, Healthy: w.Pool.Ping,
+		Holds: func(ctx context.Context, next map[int]int64) error { return w.store.Holds(ctx, event.TopicDecisions, next) }}, w.intake)
 	rest.Wait()
 	stopRelay()
 	relay.Wait()
