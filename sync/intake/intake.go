@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,7 +63,7 @@ type Config struct {
 	Rules eservice.Rules // who may claim which actor
 	// Counted is called with what became of each record, "taken", "refused" or "unreadable", and why; it must not block.
 	Counted func(result string, why reason.Code)
-	// Lost is called for records that were deleted before they were read, after the log line; it must not block.
+	// Lost is called once for records that were deleted before they were read, after the log line; it must not block.
 	Lost func(stream.Loss)
 	// Clock says how far ahead a decision may lie; zero takes its defaults.
 	Clock event.Clock
@@ -75,6 +76,14 @@ type Intake struct {
 	assigned atomic.Bool
 	taking   group.Group[Batch]
 	several  atomic.Bool // the last transaction took more than one batch
+
+	alarming sync.Mutex
+	alarmed  map[topicPartition]stream.Loss // what is loud already, and not in the store yet
+}
+
+type topicPartition struct {
+	topic  string
+	number int
 }
 
 // Batches that come one after the other share a transaction as soon as they come faster than it ends: the few statements of one cost hardly
@@ -98,7 +107,7 @@ func New(c Config) (*Intake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("intake: %w", err)
 	}
-	in := &Intake{Config: c, place: place}
+	in := &Intake{Config: c, place: place, alarmed: map[topicPartition]stream.Loss{}}
 	in.taking = group.Group[Batch]{
 		Do:     in.take,
 		AtOnce: takeAtOnce, Beside: mostTaken, Most: mostTaken, Size: func(b Batch) int { return len(b.Entries) },
@@ -148,11 +157,33 @@ func (in *Intake) take(ctx context.Context, batches []Batch) error {
 	return in.Store.Take(ctx, batches...)
 }
 
-// Lost implements stream.Handler: nothing can bring the records back, so it is loud.
+// Lost implements stream.Handler: nothing can bring the records back, so it is loud, before anything can fail or die.
 func (in *Intake) Lost(ctx context.Context, l stream.Loss) error {
+	in.alarm(l)
+	if err := in.Store.Lost(ctx, l); err != nil {
+		return err
+	}
+	in.alarming.Lock()
+	defer in.alarming.Unlock()
+	delete(in.alarmed, topicPartition{l.Topic, l.Partition})
+	return nil
+}
+
+// alarm is silent on what it has told before: the call is repeated for as long as the store is away. More may be deleted meanwhile.
+func (in *Intake) alarm(l stream.Loss) {
+	in.alarming.Lock()
+	defer in.alarming.Unlock()
+	at := topicPartition{l.Topic, l.Partition}
+	told, again := in.alarmed[at]
+	if again = again && told.From == l.From; again && l.To <= told.To {
+		return
+	}
+	in.alarmed[at] = l
+	if again {
+		l.From = told.To
+	}
 	in.Log.Error("records were deleted before they were read", "topic", l.Topic, "partition", l.Partition, "from", l.From, "to", l.To)
 	in.Config.Lost(l)
-	return in.Store.Lost(ctx, l)
 }
 
 func (in *Intake) judge(r stream.Record) Entry {

@@ -3,13 +3,17 @@ package push_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"contactsync/consent/contact"
+	"contactsync/sync/plan"
 	"contactsync/sync/push"
 )
 
@@ -121,6 +125,79 @@ func TestCallsThatWaitGoByRank(t *testing.T) {
 		calls.Wait()
 		if !slices.Equal(order, []string{"withdrawal", "question", "share"}) {
 			t.Errorf("they went as %v", order)
+		}
+	})
+}
+
+// limited is a register that knows nobody, and notes in which order calls are let through.
+type limited struct {
+	*push.Allowance
+	order []string
+}
+
+func (r *limited) call(ctx context.Context, what string) error {
+	give, err := r.Take(ctx)
+	if err != nil {
+		return &push.Error{Class: push.Retry, Err: err}
+	}
+	r.order = append(r.order, what)
+	give()
+	return nil
+}
+
+func (r *limited) Read(ctx context.Context, p contact.PersonID) (push.Reading, error) {
+	return nil, r.call(ctx, strings.TrimRight(p.RevealExtension(), "0123456789"))
+}
+
+func (r *limited) Shown(ctx context.Context, _ []contact.PersonID) (map[contact.PersonID]plan.Record, error) {
+	return nil, r.call(ctx, "proof")
+}
+
+func (r *limited) Profiles(ctx context.Context, _ []contact.PersonID, _ bool) (map[contact.PersonID]plan.Profile, error) {
+	return nil, r.call(ctx, "question")
+}
+
+// proofs is a store of removals that are to be proved.
+type proofs struct{ left []push.Proof }
+
+func (s *proofs) Proofs(context.Context, int) (out []push.Proof, _ error) {
+	out, s.left = s.left, nil
+	return out, nil
+}
+
+func (*proofs) Proved(context.Context, []push.Looked) ([]time.Duration, []push.Proof, error) {
+	return nil, nil, nil
+}
+
+// A withdrawal that comes last goes before all else that waits, and a call for many persons before those for one.
+func TestEachWaitsByTheRankOfWhatItDoes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		one := &slots{free: []time.Time{time.Now().Add(200 * time.Millisecond)}}
+		register, log := &limited{Allowance: push.NewAllowance(one, func(time.Duration) {})}, slog.New(slog.DiscardHandler)
+		q := newQueue()
+		q.add("share", 2, false)
+		pusher, err1 := push.New(push.Config{Store: q, Register: register, Log: log, SharesAllowed: func() bool { return true }, CallTimeout: 8 * time.Second})
+		prover, err2 := push.NewProver(push.ProverConfig{Store: &proofs{[]push.Proof{{Records: []push.Linked{{Person: someone(1)}}}}}, Register: register, Log: log,
+			Proved: func(time.Duration) {}, Failed: func() {}, Due: func() {}})
+		asker, err3 := push.NewAsker(push.AskerConfig{Store: queueOf(1), Register: register, Log: log, Answered: func() {}, Every: time.Millisecond})
+		if err := errors.Join(err1, err2, err3); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		var all sync.WaitGroup
+		all.Go(func() { pusher.Run(ctx) })
+		synctest.Wait()
+		all.Go(func() { prover.Run(ctx) })
+		synctest.Wait()
+		all.Go(func() { asker.Run(ctx) })
+		<-time.After(2 * time.Millisecond)
+		q.add("withdrawal", 1, true)
+		pusher.Wake()
+		all.Wait()
+		if !slices.Equal(register.order, []string{"withdrawal", "proof", "question", "share", "share"}) {
+			t.Errorf("they went as %v", register.order)
 		}
 	})
 }

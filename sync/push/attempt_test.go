@@ -262,14 +262,24 @@ func TestNoWriteThatCouldOutliveTheLease(t *testing.T) {
 	}
 }
 
+// Who failed together must not come back together: the waits lie all over the time that the attempt allows.
 func TestBackoffGrowsWithinItsCap(t *testing.T) {
 	t.Parallel()
+	const draws = 200
 	down := &push.Error{Class: push.Retry, Err: errors.New("down")}
-	for attempts, most := range map[int]time.Duration{0: 201 * time.Millisecond, 3: 1601 * time.Millisecond, 40: 61 * time.Second} {
-		got := pushOne(t, push.Claim{Attempts: attempts, Targets: []plan.Target{target(contact.Mobile, plan.Shared)}},
-			&scripted{errs: []error{down}}, func(c *push.Config) { c.MaxBackoff = time.Minute })
-		if got.RetryIn <= 0 || got.RetryIn > most || got.Unsure {
-			t.Errorf("after %d attempts: %+v", attempts, got)
+	for _, attempts := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 40} {
+		top := min(time.Minute, 200*time.Millisecond<<min(attempts, 20))
+		least, most, sum := time.Hour, time.Duration(0), time.Duration(0)
+		for range draws {
+			got := pushOne(t, push.Claim{Attempts: attempts, Targets: []plan.Target{target(contact.Mobile, plan.Shared)}},
+				&scripted{errs: []error{down}}, func(c *push.Config) { c.MaxBackoff = time.Minute })
+			if got.RetryIn <= 0 || got.Unsure {
+				t.Fatalf("after %d attempts: %+v", attempts, got)
+			}
+			least, most, sum = min(least, got.RetryIn), max(most, got.RetryIn), sum+got.RetryIn
+		}
+		if mean := sum / draws; least > top/10 || most < top*9/10 || most > top+time.Millisecond || mean < top/3 || mean > top*2/3 {
+			t.Errorf("after %d attempts: from %v to %v, on average %v, want up to %v", attempts, least, most, mean, top)
 		}
 	}
 }
@@ -313,11 +323,25 @@ func (s *crowd) Hasten(context.Context) error {
 	return nil
 }
 
-// down is a register that is away.
-type down struct{}
+// down is a register that is away, or has too much to do.
+type down struct{ busy bool }
 
-func (down) Read(context.Context, contact.PersonID) (push.Reading, error) {
-	return nil, &push.Error{Class: push.Retry, Err: errors.New("down")}
+func (d down) Read(context.Context, contact.PersonID) (push.Reading, error) {
+	return nil, &push.Error{Class: push.Retry, Busy: d.busy, Err: errors.New("down")}
+}
+
+func TestFewerAreWorkedOnWhileTheRegisterIsBusy(t *testing.T) {
+	t.Parallel()
+	for _, busy := range []bool{false, true} {
+		p, err := push.New(push.Config{Store: &crowd{urgent: true, left: 1000}, Register: down{busy}, Log: slog.New(slog.DiscardHandler),
+			SharesAllowed: func() bool { return true }, Concurrency: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first, next := p.Round(t.Context()), p.Round(t.Context()); first != 4 || (next < first) != busy {
+			t.Errorf("busy %t: %d persons, then %d", busy, first, next)
+		}
+	}
 }
 
 func TestBreakerStopsClaimsWhileTheRegisterIsAway(t *testing.T) {

@@ -19,27 +19,29 @@ func TestClassify(t *testing.T) {
 		name        string
 		err         error
 		read, write push.Class
+		busy        bool
 	}{
-		{"never connected", dial, push.Retry, push.Retry},
-		{"connection lost", &net.OpError{Op: "read", Err: errors.New("reset")}, push.Retry, push.Unknown},
-		{"timeout", context.DeadlineExceeded, push.Retry, push.Unknown},
-		{"busy", &rivta.StatusError{Status: 429}, push.Retry, push.Retry},
-		{"down", &rivta.StatusError{Status: 503}, push.Retry, push.Unknown},
-		{"server fault", &rivta.Fault{Code: rivta.FaultServer}, push.Retry, push.Unknown},
-		{"client fault", &rivta.Fault{Code: rivta.FaultClient}, push.Refused, push.Refused},
-		{"no contact in the platform's catalogue", &rivta.Fault{Code: rivta.FaultServer, VP: "VP008"}, push.Retry, push.Retry},
-		{"the platform got no answer from the register", &rivta.Fault{Code: rivta.FaultServer, VP: "VP009"}, push.Retry, push.Unknown},
-		{"platform out of resources", &rivta.Fault{Code: rivta.FaultServer, VP: "VP012"}, push.Retry, push.Retry},
-		{"not allowed", &rivta.Fault{Code: rivta.FaultServer, VP: "VP007"}, push.Refused, push.Refused},
-		{"wrong address", &rivta.Fault{Code: rivta.FaultClient, VP: "VP004"}, push.Refused, push.Refused},
+		{"never connected", dial, push.Retry, push.Retry, false},
+		{"connection lost", &net.OpError{Op: "read", Err: errors.New("reset")}, push.Retry, push.Unknown, false},
+		{"timeout", context.DeadlineExceeded, push.Retry, push.Unknown, true},
+		{"busy", &rivta.StatusError{Status: 429}, push.Retry, push.Retry, true},
+		{"down", &rivta.StatusError{Status: 503}, push.Retry, push.Unknown, true},
+		{"broken", &rivta.StatusError{Status: 500}, push.Retry, push.Unknown, false},
+		{"server fault", &rivta.Fault{Code: rivta.FaultServer}, push.Retry, push.Unknown, false},
+		{"client fault", &rivta.Fault{Code: rivta.FaultClient}, push.Refused, push.Refused, false},
+		{"no contact in the platform's catalogue", &rivta.Fault{Code: rivta.FaultServer, VP: "VP008"}, push.Retry, push.Retry, false},
+		{"the platform got no answer from the register", &rivta.Fault{Code: rivta.FaultServer, VP: "VP009"}, push.Retry, push.Unknown, false},
+		{"platform out of resources", &rivta.Fault{Code: rivta.FaultServer, VP: "VP012"}, push.Retry, push.Retry, false},
+		{"not allowed", &rivta.Fault{Code: rivta.FaultServer, VP: "VP007"}, push.Refused, push.Refused, false},
+		{"wrong address", &rivta.Fault{Code: rivta.FaultClient, VP: "VP004"}, push.Refused, push.Refused, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			for write, want := range map[bool]push.Class{false: tt.read, true: tt.write} {
 				e, ok := errors.AsType[*push.Error](classify(tt.err, write))
-				if !ok || e.Class != want {
-					t.Errorf("write %t: %+v, want class %d", write, e, want)
+				if !ok || e.Class != want || e.Busy != tt.busy {
+					t.Errorf("write %t: %+v, want class %d, busy %t", write, e, want, tt.busy)
 				}
 				if ok && e.Class == push.Refused && e.Reason == "" {
 					t.Error("refused without a reason")

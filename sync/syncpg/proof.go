@@ -208,7 +208,7 @@ func (p *proving) judge(audit *pgx.Batch, k key, l push.Looked, want plan.Want) 
 		v, told := want.Verdict(p.told[k].Outcome), p.told[k]
 		v.Reason, v.Effects, v.Version, v.ProvedAt = told.Reason, told.Effects, l.Version, p.at
 		p.outcomes = append(p.outcomes, p.about(p.kept[k.person], k.channel, v))
-		p.since = append(p.since, p.at.Sub(time.UnixMicro(want.Revision)))
+		p.since = append(p.since, max(0, p.at.Sub(time.UnixMicro(want.Revision)))) // a revision may lie up to 24 h ahead
 	} else {
 		state.Doubt(want)
 		p.changed[k], outcome = state, "still_there"

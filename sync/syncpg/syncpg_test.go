@@ -460,6 +460,24 @@ func TestClocks(t *testing.T) {
 	}
 }
 
+// A time below zero would make the sum of all times fall.
+func TestWithdrawalFromAheadIsProvedInNoTime(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.clock = time.Now()
+	d.receives(withdraw(d.clock.Add(23 * time.Hour).UnixMicro()))
+	claim := d.claims(true)[0]
+	d.finishes(claim, pushed(claim))
+	proofs, err := d.store.Proofs(t.Context(), 1)
+	if err != nil || len(proofs) != 1 {
+		t.Fatalf("%d proofs, %v", len(proofs), err)
+	}
+	since, _, err := d.store.Proved(t.Context(), []push.Looked{{Proof: proofs[0], Seen: push.Gone}})
+	if err != nil || len(since) != 1 || since[0] != 0 {
+		t.Errorf("proved after %v, %v", since, err)
+	}
+}
+
 func TestUnreadableRecordLeavesItsPlaceOnly(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

@@ -322,6 +322,68 @@ func TestDeletedRecordsRaiseTheAlarm(t *testing.T) {
 	})
 }
 
+// A removal after which the detail stands there again raises the alarm, without saying whose detail, and is proved when the second one holds.
+func TestAnUndoneRemovalRaisesTheAlarm(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, c stream.Config) {
+		w := newWorld(t, c)
+		k := kafkatest.Client(t, c, kgo.ConsumeTopics(c.Prefix+event.TopicOutcomes))
+		seen := map[string]event.Outcome{}
+		person, now := w.persons[0], time.Now().UnixMicro()
+		yes, no := decision(person, now, true), decision(person, now+1, false)
+		var log bytes.Buffer
+		metrics := prometheus.NewRegistry()
+		stop := w.startsWith(t, slog.New(slog.NewTextHandler(&log, nil)), metrics)
+		w.publish(t, yes)
+		w.outcomes(t, k, seen, yes)
+		w.undoesNext(t)
+		w.publish(t, no)
+		for seen[no.EventID].ProvedAt == nil {
+			delete(seen, no.EventID)
+			w.outcomes(t, k, seen, no)
+		}
+		stop()
+		said := log.String()
+		if n := strings.Count(said, "level=ERROR msg=\"a withdrawn detail stands in the register"); n != 1 || !strings.Contains(said, "channel=mobile") {
+			t.Errorf("the alarm stands there %d times: %s", n, said)
+		}
+		if strings.Contains(said, person.RevealExtension()) || strings.Contains(said, yes.Value.Reveal()) {
+			t.Errorf("the log tells whose detail it is: %s", said)
+		}
+		families, err := metrics.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for _, f := range families {
+			one := f.GetMetric()[0]
+			got[f.GetName()] = max(one.GetCounter().GetValue(), float64(one.GetHistogram().GetSampleCount()))
+		}
+		if undone, proved := got["contactsync_removals_undone_total"], got["contactsync_removal_proved_seconds"]; undone != 1 || proved != 1 {
+			t.Errorf("%v removals are counted as undone, %v as proved", undone, proved)
+		}
+		if n := w.shared(t); n != 0 {
+			t.Errorf("%d numbers are in the register", n)
+		}
+	})
+}
+
+// undoesNext lets the register take the next update, and show what stood there before.
+func (w *world) undoesNext(t *testing.T) {
+	t.Helper()
+	_, err := w.pool.Exec(t.Context(), `
+		create sequence register.undone;
+		create function register.undo() returns trigger language plpgsql as $$ begin
+			if nextval('register.undone') = 1 then
+				new.content := old.content; new.mobile := old.mobile; new.email := old.email;
+			end if;
+			return new; end $$;
+		create trigger undo before update on register.persons for each row execute function register.undo()`)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // deleteBefore deletes the records before the offset from the partition that has as many.
 func (w *world) deleteBefore(t *testing.T, offset int64) {
 	t.Helper()
