@@ -27,7 +27,7 @@ type ClientConfig struct {
 }
 
 // Client calls a register. It never repeats a call by itself; net/http may, where a connection that it had kept breaks, but only reads
-// and Change, which has a key for that. Errors are a *problem.Problem, with which the register
+// and Change, which has a key for that, and only if the request has a GetBody. Errors are a *problem.Problem, with which the register
 // refused, a *rivta.StatusError for an answer that is none of this contract, or what kept the call from being answered.
 type Client struct{ config ClientConfig }
 

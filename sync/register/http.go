@@ -67,6 +67,11 @@ func (a *allowed) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
+	if r.Header.Get("Idempotency-Key") != "" { // which net/http takes for a leave to repeat the request by itself, outside of any turn
+		once := *r
+		once.GetBody = nil
+		r = &once
+	}
 	response, err := a.next.RoundTrip(r)
 	if err == nil || r.Context().Err() == nil { // else the request may still be on its way
 		give()

@@ -57,6 +57,50 @@ func TestWriteIsSentOnceReadAgain(t *testing.T) {
 	}
 }
 
+// turns counts how many calls were allowed.
+type turns struct{ taken atomic.Int64 }
+
+func (t *turns) Take(context.Context) (func(), error) {
+	t.taken.Add(1)
+	return func() {}, nil
+}
+
+// A request with an idempotency key is repeated, where a connection breaks that had been kept, but each time in a turn of its own.
+func TestEachRequestHasItsTurn(t *testing.T) {
+	t.Parallel()
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if requests.Add(1) == 2 {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = conn.Close()
+		}
+	}))
+	t.Cleanup(server.Close)
+	var allowed turns
+	client, _ := register.HTTPClients(nil, 1, &allowed)
+	for range 2 {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Idempotency-Key", "3b2a7f1e-0c5d-4f5e-9a63-2f3f6f0e8d10")
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+	}
+	if sent, taken := requests.Load(), allowed.taken.Load(); sent != 3 || taken != sent {
+		t.Errorf("%d requests in %d turns, want 3 in as many", sent, taken)
+	}
+}
+
 // A read that is repeated is the same read, and its length is told each time.
 func TestEachAttemptSendsAll(t *testing.T) {
 	t.Parallel()

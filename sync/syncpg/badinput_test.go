@@ -14,6 +14,7 @@ import (
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/stream"
+	"contactsync/sync/plan"
 )
 
 var badInput = flag.Int("badinput.records", 20_000, "how many records a flood of bad input has")
@@ -169,6 +170,53 @@ func (d *desk) sql(text string) {
 	d.t.Helper()
 	if _, err := d.pool.Exec(d.t.Context(), text); err != nil {
 		d.t.Fatal(err)
+	}
+}
+
+// Nor do those who withdraw through one e-service wait for another one that closes its accounts.
+func TestFloodOfWithdrawals(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const flood, others, calm = 8 * shareBatch, 20, 600
+	withdrawals := func(from, to int64, source string) {
+		t.Helper()
+		batch := freshShares(from)
+		batch.Entries = batch.Entries[:to-from]
+		for i := range batch.Entries {
+			e := &batch.Entries[i]
+			e.Decision.Share = false
+			e.Event = plan.Event{Withdrawal: &plan.Withdrawal{Revision: e.Decision.Revision, EventID: e.Decision.EventID, Source: source}}
+		}
+		if err := d.store.Take(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for from := int64(0); from < flood; from += shareBatch {
+		withdrawals(from, from+shareBatch, portal)
+	}
+	withdrawals(flood, flood+others, other)
+	claims, err := d.store.Claim(t.Context(), calm+others, true, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	soon := 0
+	for _, c := range claims {
+		if c.Targets[0].Want.Source == other {
+			soon++
+		}
+	}
+	if soon != others {
+		t.Errorf("%d of %d withdrawals of the other e-service are among the first %d", soon, others, len(claims))
+	}
+	if n, err := d.store.UnderWay(t.Context(), flood); err != nil || n != len(claims) {
+		t.Errorf("%d withdrawals are under way, want %d (%v)", n, len(claims), err)
+	}
+	rest, err := d.store.Claim(t.Context(), 10, true, true)
+	if err != nil || len(rest) != 10 {
+		t.Fatal(len(rest), err)
+	}
+	if n, err := d.store.UnderWay(t.Context(), flood); err != nil || n != len(claims)+len(rest) {
+		t.Errorf("%d withdrawals are under way, want %d (%v)", n, len(claims)+len(rest), err)
 	}
 }
 

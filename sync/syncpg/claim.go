@@ -56,11 +56,11 @@ func (s *Store) Hasten(ctx context.Context) error {
 }
 
 // UnderWay implements push.Store. Those that have failed often do not count: that is no crowd to wait for. All conditions but the last let the index
-// find them: a withdrawal has no crowd but still, and no lease of ours ends later.
+// find them: a withdrawal's crowd is between still and crowded, and no lease of ours ends later.
 func (s *Store) UnderWay(ctx context.Context, limit int) (n int, err error) {
 	err = s.Pool.QueryRow(ctx, `
 		select count(*) from (select from sync.due
-			where urgent and least(attempts, 8) = any ('{0,1,2,3,4,5,6,7}') and crowd = any ('{-1,0}') and due_at > now() and due_at <= now() + $1 and lease is not null
+			where urgent and least(attempts, 8) = any ('{0,1,2,3,4,5,6,7}') and crowd = any ('{-1,0,1}') and due_at > now() and due_at <= now() + $1 and lease is not null
 			limit $2) as leased`, s.Lease, limit).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count withdrawals under way: %w", err)

@@ -8,7 +8,7 @@ import (
 
 func TestPace(t *testing.T) {
 	t.Parallel()
-	p, at := &pace{}, time.Now()
+	p, at := &pace{calm: calm}, time.Now()
 	send := func(source string, n int) (crowd int16) {
 		for range n {
 			crowd = p.crowd(source, at)
@@ -26,13 +26,13 @@ func TestPace(t *testing.T) {
 		t.Errorf("two minutes later: few %d, many %d", few, many)
 	}
 	at = at.Add(24 * time.Hour)
-	if many := send("many", 1); many != 0 || len(p.shares) != 1 {
-		t.Errorf("a day later: %d, %d counted", many, len(p.shares))
+	if many := send("many", 1); many != 0 || len(p.sent) != 1 {
+		t.Errorf("a day later: %d, %d counted", many, len(p.sent))
 	}
 	for i := range 3 * mostPaced {
 		send(fmt.Sprint("invented ", i), 1)
 	}
-	if len(p.shares) > mostPaced+1 {
-		t.Errorf("%d counted", len(p.shares))
+	if len(p.sent) > mostPaced+1 {
+		t.Errorf("%d counted", len(p.sent))
 	}
 }

@@ -21,13 +21,14 @@ type queued struct {
 	free     bool   // something is due that needs no answer first
 	ask      bool   // the register is to be asked who the person is
 	askFirst bool   // before a share is pushed
-	source   string // of the share that is due
+	source   string // of what is due, of a withdrawal if there is one
 	crowd    int16  // how crowded that is; still for a detail that stands there though it was withdrawn
 	place    bool   // somebody is there to carry it out at once
 }
 
-// still is the crowd of what goes before every other withdrawal: the person was told that it was carried out.
-const still = -1
+// The crowds of withdrawals: still goes before every other one, since the person was told that it was carried out; then come those of
+// e-services that send few, and those of the others.
+const still, crowded = -1, 1
 
 // leases tells what became of persons who were queued with a place.
 type leases struct {
@@ -50,7 +51,9 @@ func (q queue) add(person int64, kept contact.PersonID, state plan.State) {
 	first := shared && (kept.Root() == contact.RootSamordningsnummer || !want.Under.IsZero())
 	if state.Due() {
 		all.due = true
-		all.urgent, all.source = all.urgent || !shared, want.Source
+		if !all.urgent {
+			all.urgent, all.source = !shared, want.Source
+		}
 		all.free = all.free || !first
 		all.ask = all.ask || first || !shared
 		all.askFirst = all.askFirst || first

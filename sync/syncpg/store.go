@@ -49,7 +49,7 @@ type Pusher interface {
 // Store is the sync schema.
 type Store struct {
 	Config
-	pace pace
+	shares, noes pace
 }
 
 // New returns a store on a migrated database.
@@ -63,5 +63,5 @@ func New(c Config) (*Store, error) {
 	if c.ParkedRetry == 0 {
 		c.ParkedRetry = 15 * time.Minute
 	}
-	return &Store{Config: c}, nil
+	return &Store{Config: c, shares: pace{calm: calm}, noes: pace{calm: calmNoes}}, nil
 }

@@ -376,10 +376,14 @@ func (t *taking) due(ctx context.Context, batch *pgx.Batch) {
 	}
 	now := time.Now()
 	for person, p := range q {
-		if p.due && !p.urgent {
-			p.crowd = t.pace.crowd(p.source, now)
-			q[person] = p
+		switch {
+		case !p.due:
+		case p.urgent:
+			p.crowd = min(crowded, t.noes.crowd(p.source, now))
+		default:
+			p.crowd = t.shares.crowd(p.source, now)
 		}
+		q[person] = p
 	}
 	t.handing.queue(ctx, batch, q)
 }

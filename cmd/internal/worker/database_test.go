@@ -30,8 +30,7 @@ func TestPostgreSQLInTrouble(t *testing.T) {
 			create trigger disk before insert or update on sync.due execute function sync.full()`,
 			`drop trigger disk on sync.channel; drop trigger disk on sync.due`, "53100"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		t.Run(name, func(t *testing.T) { // not beside each other: the role is the whole cluster's
 			kafkatest.Each(t, func(t *testing.T, c stream.Config) {
 				w := newWorld(t, c)
 				owner := w.pool
