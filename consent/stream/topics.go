@@ -156,6 +156,9 @@ func (s TopicSpec) faults(t kafka.Topic, set settings) []string {
 	if bytes, ok := set.number("max.message.bytes"); ok && bytes < maxRecord {
 		faults = append(faults, fmt.Sprintf("max.message.bytes is %d and must be at least %d, which is what is sent at once", bytes, maxRecord))
 	}
+	if set.values["unclean.leader.election.enable"] == "true" {
+		faults = append(faults, "unclean.leader.election.enable is true and must be false: a broker that had fallen behind could lead, without decisions that were acknowledged")
+	}
 	return faults
 }
 
@@ -223,7 +226,7 @@ func (a *admin) settings(ctx context.Context, specs []TopicSpec) (map[string]set
 	req := &kafka.DescribeConfigsRequest{}
 	for _, s := range specs {
 		req.Resources = append(req.Resources, kafka.DescribeConfigRequestResource{ResourceType: kafka.ResourceTypeTopic, ResourceName: a.name(s.Name),
-			ConfigNames: []string{"cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes"}})
+			ConfigNames: []string{"cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes", "unclean.leader.election.enable"}})
 	}
 	res, err := a.client.DescribeConfigs(ctx, req)
 	if err != nil {

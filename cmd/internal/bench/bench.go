@@ -83,6 +83,8 @@ func scenarios() []scenario {
 			baseline: "bare upsert", decisions: 100_000, measure: bulk},
 		{name: "withdraw-behind-backlog", title: "withdrawals while %d shares wait for a register that takes few calls",
 			asked: true, backlog: true, decisions: 20_000, leaving: 60, limit: 10, rate: 1, measure: withdrawBehindBacklog},
+		{name: "flood", title: "one e-service sends %d shares at once, while others decide at a steady rate: how long these take",
+			baseline: "without the flood", asked: true, backlog: true, decisions: 50_000, rate: 50, measure: flood},
 		{name: "outage", title: "the register goes away and comes back while %d shares wait",
 			asked: true, backlog: true, decisions: 60_000, measure: outage},
 		{name: "growth", title: "%d decisions in Kafka, each of another person, beside few stored rows and beside many",

@@ -152,6 +152,18 @@ func TestOrderedIsSane(t *testing.T) {
 	}
 }
 
+func TestFloodIsSane(t *testing.T) {
+	t.Parallel()
+	c := small(t, "flood")
+	c.Decisions, c.RegisterLimit, c.Rate = 3000, 150, 20
+	object := ran(t, c)["flood"]
+	hasAll(t, object, "p50_ms", "p99_ms", "baseline_p50_ms", "baseline_p99_ms")
+	wants(t, object, map[string]float64{"decisions": 3000, "persons": 3241, "baseline_decisions": 241, "out_of_order": 0, "duplicates": 0, "refused_calls": 0})
+	if half, most := object["p50_ms"].(float64), object["p99_ms"].(float64); half <= 0 || most < half || most > 10_000 {
+		t.Errorf("p50 is %v ms, p99 %v ms: the others have waited for the flood, which takes 20 s", half, most)
+	}
+}
+
 func TestLatencyFromTheProducer(t *testing.T) {
 	t.Parallel()
 	c := small(t, "latency")

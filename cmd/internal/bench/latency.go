@@ -64,7 +64,7 @@ func (r *rig) follow(ctx context.Context, sc scenario, w way, from origin) (_ fi
 	var took time.Duration
 	rss := 0.0
 	err = s.during(ctx, w, func(ctx context.Context) (err error) {
-		if due, err = s.steadily(ctx, from); err != nil {
+		if due, err = s.steadily(ctx, from, s.load.decisions); err != nil {
 			return err
 		}
 		ended, err := s.settled(ctx, w)
@@ -106,10 +106,10 @@ func (s *stage) openPortal(ctx context.Context) (err error) {
 // hands are how many decisions are made side by side.
 const hands = 32
 
-// steadily makes one decision after the other at the rate, and returns when each was due. The first one, which waits for the
+// steadily makes the first so many decisions, one after the other at the rate, and returns when each was due. The first one, which waits for the
 // consumer group, comes before the others and is not counted. Those of one person and channel are made one after the other.
-func (s *stage) steadily(ctx context.Context, decide origin) ([]time.Time, error) {
-	due := make([]time.Time, s.load.decisions)
+func (s *stage) steadily(ctx context.Context, decide origin, many int) ([]time.Time, error) {
+	due := make([]time.Time, many)
 	due[0] = time.Now()
 	if err := decide(ctx, s, 0); err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func (s *stage) steadily(ctx context.Context, decide origin) ([]time.Time, error
 	making, ctx := errgroup.WithContext(ctx)
 	lanes := make([]chan int, hands)
 	for l := range lanes {
-		lanes[l] = make(chan int, s.load.decisions)
+		lanes[l] = make(chan int, many)
 		making.Go(func() error {
 			for i := range lanes[l] {
 				if err := decide(ctx, s, i); err != nil {
@@ -131,7 +131,7 @@ func (s *stage) steadily(ctx context.Context, decide origin) ([]time.Time, error
 		})
 	}
 	began := time.Now()
-	for i := 1; i < s.load.decisions; i++ {
+	for i := 1; i < many; i++ {
 		due[i] = began.Add(time.Duration(i-1) * time.Second / time.Duration(s.sc.rate))
 		if pause(ctx, time.Until(due[i])) != nil {
 			break

@@ -19,6 +19,8 @@ const (
 	valuesEach  = 95
 	firstMobile = 701740605
 	eService    = "urn:hsaid:SE2321000016-ES01"
+	// floodService is another one, which sends more than all others.
+	floodService = "urn:hsaid:SE2321000016-ES02"
 )
 
 // load is the decisions of one measurement, all of them shares. Everything about a decision follows from its number, so that
@@ -27,6 +29,7 @@ type load struct {
 	persons   []digits
 	channels  int // each person decides on: 1 (every other person on the other one), or 2
 	decisions int
+	flood     int // from this number on they are by floodService; 0: none is
 	began     time.Time
 }
 
@@ -99,8 +102,12 @@ func (l load) revision(i int) int64 { return l.began.UnixMicro() - int64(l.decis
 func (l load) decision(i int) event.Decision {
 	key, step := l.key(i)
 	person, channel := l.place(key)
+	source := eService
+	if l.flood > 0 && i >= l.flood {
+		source = floodService
+	}
 	return event.Decision{
-		EventID: eventID(i), Source: eService, Time: l.began,
+		EventID: eventID(i), Source: source, Time: l.began,
 		Person: l.persons[person].id(), Channel: channel,
 		Share: true, Value: contact.KnownValue(value(channel, step)),
 		Revision: l.revision(i), DecidedAt: l.began,

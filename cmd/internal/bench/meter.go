@@ -34,6 +34,10 @@ type meter struct {
 
 	left       atomic.Int64 // pairs that do not show the newest decision yet
 	first, all *signal      // something is shown; everything is
+	warmed     signalAt     // so many pushes were made
+	// others: everything that is not by floodService was shown.
+	others      signalAt
+	othersShown atomic.Int64
 }
 
 // slot is what a person's record shows: by channel the step, -1 for nothing. The lock makes us see two changes of one
@@ -46,7 +50,7 @@ type slot struct {
 func newMeter(s personv4.Service, l load, thinks time.Duration) *meter {
 	m := &meter{Service: s, load: l, thinks: thinks, codes: register.DefaultCodes(),
 		persons: make(map[digits]int, len(l.persons)), slots: make([]slot, len(l.persons)),
-		first: newSignal(), all: newSignal()}
+		first: newSignal(), all: newSignal(), warmed: newSignalAt(), others: newSignalAt()}
 	for i, p := range l.persons {
 		m.persons[p] = i
 		m.slots[i].shows = [channelsEach]int{-1, -1}
@@ -110,7 +114,7 @@ func (m *meter) count(extensions ...string) {
 
 // committed compares what the record shows with what it showed before.
 func (m *meter) committed(person int, s *slot, entries []personv4.Entry, now time.Time) {
-	m.pushes.Add(1)
+	m.warmed.count(m.pushes.Add(1), now)
 	m.rhythm.add(now)
 	changed := false
 	for lane, key := range m.load.keysOf(person) {
@@ -156,8 +160,12 @@ func (m *meter) shown(key int, entries []personv4.Entry) (step int, ok bool) {
 func (m *meter) mark(key, before, step int, now time.Time) {
 	if m.shownAt != nil {
 		for newer := before + 1; newer <= step; newer++ {
-			if at := &m.shownAt[m.load.number(key, newer)]; at.IsZero() {
+			number := m.load.number(key, newer)
+			if at := &m.shownAt[number]; at.IsZero() {
 				*at = now
+				if number < m.load.flood {
+					m.others.count(m.othersShown.Add(1), now)
+				}
 			}
 		}
 	}

@@ -14,17 +14,19 @@ import (
 
 // outcomes reads what is told of each decision. It implements stream.Handler.
 type outcomes struct {
-	ready, all *signal // the partitions are assigned; each decision has an outcome
+	ready, all *signal  // the partitions are assigned; each decision has an outcome
+	warmed     signalAt // so many have one
 
 	mu     sync.Mutex
 	seen   []uint64 // a bit for each decision
+	have   int64 // decisions with an outcome
 	left   int
 	parked reason.Code // of some decision: none of ours may be
 	odd    int         // about no decision of ours
 }
 
 func newOutcomes(decisions int) *outcomes {
-	return &outcomes{ready: newSignal(), all: newSignal(), seen: make([]uint64, (decisions+63)/64), left: decisions}
+	return &outcomes{ready: newSignal(), all: newSignal(), warmed: newSignalAt(), seen: make([]uint64, (decisions+63)/64), left: decisions}
 }
 
 // Assigned implements stream.Handler: the topic is ours alone, and read from its start.
@@ -72,6 +74,8 @@ func (o *outcomes) note(told event.Outcome, now time.Time) {
 		return
 	}
 	*word |= bit
+	o.have++
+	o.warmed.count(o.have, now)
 	if o.left--; o.left == 0 {
 		o.all.give(now)
 	}

@@ -215,12 +215,12 @@ func (s *stage) close() error {
 	return errors.Join(faults...)
 }
 
-// publishAll puts every decision on Kafka.
-func (s *stage) publishAll(ctx context.Context) error {
+// publish puts the decisions from one number up to but not including another on Kafka.
+func (s *stage) publish(ctx context.Context, from, to int) error {
 	messages := make([]stream.Message, 0, publishAtOnce)
-	for i := range s.load.decisions {
+	for i := from; i < to; i++ {
 		messages = append(messages, s.load.message(i))
-		if len(messages) < publishAtOnce && i < s.load.decisions-1 {
+		if len(messages) < publishAtOnce && i < to-1 {
 			continue
 		}
 		if err := s.publisher.Publish(ctx, messages...); err != nil {

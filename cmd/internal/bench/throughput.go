@@ -62,7 +62,7 @@ func (r *rig) drain(ctx context.Context, sc scenario, w way) (_ figures, err err
 
 // fill puts every decision on Kafka, and waits until whoever reads outcomes is there.
 func (s *stage) fill(ctx context.Context) error {
-	return errors.Join(s.publishAll(ctx), s.await(ctx, s.outcomes.ready))
+	return errors.Join(s.publish(ctx, 0, s.load.decisions), s.await(ctx, s.outcomes.ready))
 }
 
 // figures are what the meters have counted over a time.

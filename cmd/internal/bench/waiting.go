@@ -22,6 +22,20 @@ func (s *signal) give(at time.Time) {
 	})
 }
 
+// signalAt is given when the one thing that it counts is there so often.
+type signalAt struct {
+	*signal
+	wanted int64 // written before anything is counted; 0: never
+}
+
+func newSignalAt() signalAt { return signalAt{signal: newSignal()} }
+
+func (s signalAt) count(n int64, at time.Time) {
+	if n == s.wanted {
+		s.give(at)
+	}
+}
+
 func pause(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()
