@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -70,6 +71,10 @@ func runBench(c *cobra.Command, flags benchFlags) error {
 	if err != nil {
 		return err
 	}
+	draw, err := flags.picture()
+	if err != nil {
+		return err
+	}
 	run.BoundMemory(benchMemory)
 	ctx, cancel := run.UntilParentDies(c.Context())
 	defer cancel()
@@ -78,9 +83,7 @@ func runBench(c *cobra.Command, flags benchFlags) error {
 		reports = append(reports, r)
 		return flags.show(c, r)
 	})
-	if flags.plot != "" && len(reports) > 0 { // what was measured before something failed is worth seeing, too
-		err = errors.Join(err, os.WriteFile(flags.plot, bench.Plot(reports), 0o644))
-	}
+	err = errors.Join(err, draw(reports))
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("interrupted: nothing is left behind")
@@ -88,6 +91,29 @@ func runBench(c *cobra.Command, flags benchFlags) error {
 		return tryAgainError{err}
 	}
 	return err
+}
+
+// picture finds out before anything is measured whether the picture can be written. A file that is there stays as it is until it is drawn,
+// and none is left behind where there is nothing to draw.
+func (f benchFlags) picture() (draw func([]bench.Report) error, err error) {
+	if f.plot == "" {
+		return func([]bench.Report) error { return nil }, nil
+	}
+	_, err = os.Lstat(f.plot)
+	isNew := errors.Is(err, fs.ErrNotExist)
+	file, err := os.OpenFile(f.plot, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--plot: %w", err)}
+	}
+	return func(reports []bench.Report) error {
+		switch {
+		case len(reports) > 0: // what was measured before something failed is worth seeing, too
+			return os.WriteFile(f.plot, bench.Plot(reports), 0o644)
+		case isNew:
+			return os.Remove(f.plot)
+		}
+		return nil
+	}, file.Close()
 }
 
 func (f benchFlags) config(c *cobra.Command) (bench.Config, error) {

@@ -36,7 +36,7 @@ type slowRegister struct {
 
 func (s *slowRegister) addFlags(f *pflag.FlagSet) {
 	f.DurationVar(&s.latency, "register-latency", 0, "how long the register thinks before each answer, up to 3s")
-	f.IntVar(&s.limit, "register-limit", 0, "calls a second that the register allows a system, which the worker keeps to; 0: no limit")
+	f.IntVar(&s.limit, "register-limit", 0, fmt.Sprintf("calls a second that the register allows a system, which the worker keeps to; up to %d, 0: no limit", config.MostCallsPerSecond))
 }
 
 func (s *slowRegister) validate() error {

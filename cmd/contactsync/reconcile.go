@@ -101,13 +101,18 @@ func (f reconcileFlags) run(c *cobra.Command) error {
 		return err
 	}
 	if held := heldBack(report); held > 0 {
-		fmt.Fprintf(c.ErrOrStderr(), "contactsync: the safety stop: %d differences are healed, and %d more are not. "+
-			"Look why there are so many, then raise --max-changes\n", report.Run.Changes, held)
+		fmt.Fprintln(c.ErrOrStderr(), "contactsync: "+safetyStop(report.Run.Changes, held))
 	}
 	if report.Left() > 0 {
 		return exitError{exitFailure}
 	}
 	return nil
+}
+
+// safetyStop tells how far it went. Whether that much is healed by now the report tells: the workers may not have come to all of it.
+func safetyStop(changes, held int64) string {
+	return fmt.Sprintf("the safety stop: %d differences were to be healed, beside those of a No, and %d more are left as they were. "+
+		"Look why there are so many, then raise --max-changes", changes, held)
 }
 
 func heldBack(r reconcile.Report) (n int64) {

@@ -164,6 +164,17 @@ There are 9 more: --cases names more of them.
 	}
 }
 
+// What was made due may not be healed, so the line must not say that it is.
+func TestSafetyStopTellsWhatItLetThrough(t *testing.T) {
+	t.Parallel()
+	r := someReport()
+	r.Kinds[1].By[reconcile.Held] = 7
+	want := "the safety stop: 5 differences were to be healed, beside those of a No, and 7 more are left as they were. Look why there are so many, then raise --max-changes"
+	if got := safetyStop(r.Run.Changes, heldBack(r)); got != want {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
 // On a terminal one line changes; else there is a line when a phase begins and ends, and one every ten seconds.
 func TestProgressIsShown(t *testing.T) {
 	t.Parallel()

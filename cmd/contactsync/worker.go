@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"contactsync/cmd/internal/config"
 	"contactsync/cmd/internal/run"
@@ -16,21 +18,34 @@ import (
 
 func workerCommand() *cobra.Command {
 	var slow slowRegister
+	flags := slow.workerFlags()
 	c := serviceCommand("worker", "Run a sync worker: Kafka in, register out",
 		"Reads decisions from Kafka, brings the register in line with them, and publishes how each one ended. Any number of\n"+
 			"workers may run side by side, and may be added or killed at any time.",
-		config.ReadWorker, func(ctx context.Context, c config.Worker, logTo io.Writer) error {
-			if err := slow.validate(); err != nil {
-				return usageError{err}
-			}
-			if slow.limit > 0 {
-				c.CallsPerSecond = slow.limit
-			}
+		func(r *config.Reader) config.Worker { return slow.readWorker(r, flags) },
+		func(ctx context.Context, c config.Worker, logTo io.Writer) error {
 			return runWorker(ctx, c, slow.latency, logTo)
 		})
-	c.Flags().DurationVar(&slow.latency, "register-latency", 0, "how long each call to the register is held up, to try out a slow one; up to 3s")
-	c.Flags().IntVar(&slow.limit, "register-limit", 0, "calls a second, instead of CONTACTSYNC_REGISTER_CALLS_PER_SECOND")
+	c.Flags().AddFlagSet(flags)
 	return c
+}
+
+func (s *slowRegister) workerFlags() *pflag.FlagSet {
+	f := pflag.NewFlagSet("worker", pflag.ContinueOnError)
+	f.DurationVar(&s.latency, "register-latency", 0, "how long each call to the register is held up, to try out a slow one; up to 3s")
+	f.IntVar(&s.limit, "register-limit", 0,
+		fmt.Sprintf("calls a second, up to %d, instead of CONTACTSYNC_REGISTER_CALLS_PER_SECOND; 0: no limit", config.MostCallsPerSecond))
+	return f
+}
+
+// readWorker reads the variables, and takes the limit of the flag instead where that is given, be it 0. The reader has the faults of both.
+func (s slowRegister) readWorker(r *config.Reader, given *pflag.FlagSet) config.Worker {
+	w := config.ReadWorker(r)
+	r.Fault(s.validate())
+	if given.Changed("register-limit") {
+		w.CallsPerSecond = s.limit
+	}
+	return w
 }
 
 func runWorker(ctx context.Context, c config.Worker, latency time.Duration, logTo io.Writer) error {

@@ -82,7 +82,7 @@ func (r *Reconciler) conclude(ctx context.Context, a *asked) error {
 type verdict struct {
 	findings  []Finding
 	unsettled int64
-	changes   int64 // those of the findings that are healed and count
+	changes   int64 // those of the findings that are to be healed and count
 }
 
 // judge compares and says what is to become of each difference.

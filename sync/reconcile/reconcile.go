@@ -58,7 +58,7 @@ type Run struct {
 	Persons   int64 // that were compared
 	Calls     int64 // to the register, repeated attempts included
 	Unsettled int64 // channels that wait for the push anyway: no differences
-	Changes   int64 // healed differences that count for the safety stop
+	Changes   int64 // differences that were made due and count for the safety stop
 	Begun     time.Time
 }
 

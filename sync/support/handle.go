@@ -43,7 +43,7 @@ var (
 const parkedPage = 500
 
 // Do carries an order out, a page at a time. What was done before an error, or before it was interrupted, stays done and is told of: the same
-// order goes on with the rest.
+// order goes on with the rest. Where there was nothing to do the error is ErrWithdrawal, ErrForGood or ErrNoneParked.
 func (p Parking) Do(ctx context.Context, o Order, told func(Handled)) (h Handled, err error) {
 	if o.Ref == "" && o.Reason == "" {
 		return h, errors.New("an order names decisions, or their reason")
@@ -66,7 +66,7 @@ func (p Parking) Do(ctx context.Context, o Order, told func(Handled)) (h Handled
 		after = last
 		told(h)
 	}
-	if o.Ref != "" && h.Done == 0 {
+	if h.Done == 0 {
 		return h, p.whyNothing(ctx, o, h)
 	}
 	return h, nil
@@ -92,17 +92,17 @@ func (p Parking) page(ctx context.Context, o Order, page []syncpg.ParkedDecision
 	return err
 }
 
-// whyNothing tells why nothing was done under a reference.
+// whyNothing tells why nothing was done under a reference, or of a reason: whoever mends things by a script must not take it for done.
 func (p Parking) whyNothing(ctx context.Context, o Order, h Handled) error {
 	if h.Withdrawals > 0 {
 		return ErrWithdrawal
 	}
-	all, err := p.Sync.Parked(ctx, "", maxSearched)
+	all, err := p.Sync.Parked(ctx, o.Reason, maxSearched)
 	if err != nil {
 		return err
 	}
 	for _, d := range all {
-		if d.Refused && isUnder(p.Pepper, o.Ref, d) {
+		if d.Refused && (o.Ref == "" || isUnder(p.Pepper, o.Ref, d)) {
 			return ErrForGood
 		}
 	}

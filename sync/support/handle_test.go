@@ -63,6 +63,12 @@ func TestParkedIsReleasedAndDroppedByPseudonym(t *testing.T) {
 		if _, err := w.orders(support.Order{Ref: "0123", Drop: drop}); !errors.Is(err, support.ErrNoneParked) {
 			t.Errorf("nobody's, drop %t: %v", drop, err)
 		}
+		if _, err := w.orders(support.Order{Reason: reason.Dropped, Drop: drop}); !errors.Is(err, support.ErrForGood) {
+			t.Errorf("a reason for which all is refused, drop %t: %v", drop, err)
+		}
+		if _, err := w.orders(support.Order{Reason: reason.PersonDeceased, Drop: drop}); !errors.Is(err, support.ErrNoneParked) {
+			t.Errorf("a reason that nothing is parked for, drop %t: %v", drop, err)
+		}
 	}
 }
 
@@ -76,11 +82,25 @@ func TestNoIsNeverDropped(t *testing.T) {
 	if _, err := w.orders(support.Order{Ref: w.parkedRef(disa), Drop: true}); !errors.Is(err, support.ErrWithdrawal) {
 		t.Errorf("dropped: %v", err)
 	}
-	if h, err := w.orders(support.Order{Reason: reason.RegisterRefused, Drop: true}); err != nil || h != (support.Handled{Withdrawals: 1}) {
+	if h, err := w.orders(support.Order{Reason: reason.RegisterRefused, Drop: true}); !errors.Is(err, support.ErrWithdrawal) || h != (support.Handled{Withdrawals: 1}) {
 		t.Errorf("all of the reason: %+v, %v", h, err)
 	}
 	if h, err := w.orders(support.Order{Reason: reason.RegisterRefused}); err != nil || h.Done != 1 {
 		t.Errorf("release: %+v, %v", h, err)
+	}
+}
+
+// Shares of a reason are dropped although there is a No of it too: that is no error, and it is told how many were kept.
+func TestSharesAreDroppedBesideANo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	no, yes := w.persons["empty"], w.persons["deceased"]
+	w.emits(no, "", func(d *event.Decision) { d.Share, d.Value, d.Reason = false, contact.Value{}, event.ReasonResident })
+	w.emits(yes, "+46701740608", nil)
+	w.carry()
+	w.park(no, reason.PersonDeceased)
+	if h, err := w.orders(support.Order{Reason: reason.PersonDeceased, Drop: true}); err != nil || h != (support.Handled{Done: 1, Withdrawals: 1}) {
+		t.Errorf("%+v, %v", h, err)
 	}
 }
 

@@ -60,8 +60,8 @@ func eventRef(pepper []byte, p syncpg.ParkedDecision) string {
 // maxSearched bounds how many parked decisions of each kind a reference is looked for among, the newest first.
 const maxSearched = 100_000
 
-// ErrNoneParked says that nothing is parked under a reference (any more). Nothing is wrong: it may have been released.
-var ErrNoneParked = errors.New("nothing is parked under that pseudonym or event")
+// ErrNoneParked says that nothing is parked under a reference, or for a reason (any more). Nothing is wrong: it may have been released.
+var ErrNoneParked = errors.New("nothing is parked under that pseudonym, event or code")
 
 // ShowParked tells what is parked under a pseudonym or an EventRef, and of whom. The ground goes into the audit.
 func (d *Desk) ShowParked(ctx context.Context, ref, ground string, actor event.Actor) ([]syncpg.ParkedDecision, error) {

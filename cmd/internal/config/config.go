@@ -59,6 +59,13 @@ func (r *Reader) Faultf(v Variable, format string, args ...any) {
 	r.faults = append(r.faults, fmt.Errorf("%s%s "+format, append([]any{prefix, v.Name}, args...)...))
 }
 
+// Fault notes one that is no variable's, such as a flag's; nil is none.
+func (r *Reader) Fault(err error) {
+	if err != nil {
+		r.faults = append(r.faults, err)
+	}
+}
+
 // Err returns everything that is wrong, or nil. known are the variables of other services, which may be set as well.
 func (r *Reader) Err(known ...string) error {
 	faults := slices.Clone(r.faults)

@@ -21,7 +21,7 @@ import (
 
 var (
 	chaosSeed      = flag.Uint64("chaos.seed", 1, "seed of the first run: of decisions and faults")
-	chaosRuns      = flag.Int("chaos.runs", 25, "how many runs in this process, each on the next seed")
+	chaosRuns      = flag.Int("chaos.runs", chaosSeeds, "how many runs in this process, each on the next seed")
 	chaosApache    = flag.Int("chaos.apache", 2, "how many runs in this process, but with Apache Kafka")
 	chaosContract  = flag.String("chaos.contract", "", "what the workers push by in all runs in this process, personv4 or contactsv1; empty: it is drawn")
 	chaosProcesses = flag.Int("chaos.processes", 0, "how many runs of processes that are killed by kill -9, with Apache Kafka")
@@ -76,6 +76,7 @@ func seeds(n int) func(yield func(uint64) bool) {
 }
 
 const (
+	chaosSeeds     = 25 // from 1 on, that are run if nothing else is asked for
 	chaosLanes     = 2  // runs side by side, each lane with a PostgreSQL of its own
 	chaosPersons   = 16 // generated ones
 	chaosAtPortal  = 2  // of them
@@ -94,6 +95,7 @@ func (g *chaosGround) run(t *testing.T, seed uint64, broker *chaosBroker) {
 	c.history = h
 	others := c.others(persons)
 	clinic := newClinic(c.scene, persons[2:len(persons)-chaosAtPortal])
+	c.dialTroubles()
 	faults := c.drawFaults()
 
 	var choices map[place]consentpg.Choice

@@ -27,17 +27,22 @@ func (c *chaos) drawWorld() {
 	c.what = fmt.Sprintf("contactsv1 %t, whole seconds %t, reads %v late", c.bulk, c.seconds, c.lag)
 }
 
-// drawFaults dials what the register does wrong, and draws what befalls the parts.
-func (c *chaos) drawFaults() schedule {
+// dialTroubles dials what the register does wrong.
+func (c *chaos) dialTroubles() {
+	c.t.Helper()
 	for _, f := range c.registerTroubles() {
 		_, err := c.mock.Faults().Set(f)
 		c.must(err)
 	}
+}
+
+// drawFaults draws what befalls the parts.
+func (c *chaos) drawFaults() schedule {
 	random := rand.New(rand.NewPCG(c.seed, 2))
 	s := schedule{}
 	add := func(name string, most int, length span, what func(time.Duration) error) {
 		for range random.IntN(most + 1) {
-			s[name] = append(s[name], blow{drawTime(random, 50*time.Millisecond, 400*time.Millisecond), drawTime(random, length[0], length[1]), what})
+			s[name] = append(s[name], blow{after: drawTime(random, 50*time.Millisecond, 400*time.Millisecond), length: drawTime(random, length[0], length[1]), what: what})
 		}
 	}
 	brief, long := span{0, 200 * time.Millisecond}, span{0, chaosLease + 300*time.Millisecond} // some outlive a lease
@@ -47,7 +52,8 @@ func (c *chaos) drawFaults() schedule {
 		add(worker+" ended", 1, brief, func(down time.Duration) error { return c.replaced(&c.workers[i], c.startWorker, (*part).end, down) })
 		for link, name := range []string{"register", "PostgreSQL"} {
 			way := random.IntN(3)
-			add(worker+" and "+name, 2, long, func(length time.Duration) error { return c.suffers(c.part(&c.workers[i]).links[link], way, length) })
+			called := worker + " and " + name + []string{" cut", " slow", " silent"}[way]
+			add(called, 2, long, func(length time.Duration) error { return c.suffers(c.part(&c.workers[i]).links[link], way, length) })
 		}
 	}
 	add("all workers", 1, span{chaosLease, chaosLease + 300*time.Millisecond}, c.zombies)

@@ -127,7 +127,16 @@ func TestRegisterRefusesClientsWithoutCertificate(t *testing.T) {
 func TestDataFolderHoldsWhatOthersNeed(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	Start(t, "--data", data, "--persons", "3")
+	dev := Start(t, "--data", data, "--persons", "3", "--register-limit", "5", "--register-latency", "50ms")
+	if dev.Endpoints.RegisterLimit != 5 {
+		t.Errorf("others are told of a limit of %d calls a second, want 5", dev.Endpoints.RegisterLimit)
+	}
+	dialled := Run(t, "", "fault", "list", "--data", data).Stdout
+	for _, want := range []string{"rate 5\n", "duration 50ms\n"} {
+		if !strings.Contains(dialled, want) {
+			t.Errorf("no %q is dialled at the register:\n%s", want, dialled)
+		}
+	}
 	for name, mode := range map[string]os.FileMode{
 		"tls/ca.pem": 0o644, "tls/worker.pem": 0o644, "tls/journal.pem": 0o644, "tls/stranger.pem": 0o644,
 		"tls/ca-key.pem": 0o600, "tls/worker-key.pem": 0o600, "tls/journal-key.pem": 0o600, "tls/stranger-key.pem": 0o600,

@@ -171,35 +171,49 @@ func (s *scene) send(ctx context.Context, messages []stream.Message, length time
 // decide makes n choices as the portal does, each again under the same id until it is known to be made, and returns the last
 // one of each person and channel.
 func (s *scene) decide(ctx context.Context, seed uint64, n int, length time.Duration, persons []mockregister.TestPerson) (map[place]consentpg.Choice, error) {
-	random := rand.New(rand.NewPCG(seed, 1))
 	store, last := s.consent(), map[place]consentpg.Choice{}
-	every := length / time.Duration(n)
-	for range n {
-		p := persons[random.IntN(len(persons))]
-		at := place{contact.KnownPersonID(p.Root, p.Extension), contact.Channels[random.IntN(2)]}
-		var id uuid.UUID
-		for i := range id {
-			id[i] = byte(random.UintN(256))
-		}
-		w := consentpg.Wish{EventID: id.String(), Person: at.person, Channel: at.channel, Share: random.IntN(3) > 0}
-		if w.Share {
-			w.Value = drawValue(random, at.channel)
-		}
+	for _, w := range drawWishes(seed, n, length, persons) {
 		for {
-			choice, err := store.Decide(ctx, w)
+			choice, err := store.Decide(ctx, w.Wish)
 			if err == nil {
-				last[at] = choice
+				last[place{w.Person, w.Channel}] = choice
 				break
 			}
 			if err := wait(ctx, 50*time.Millisecond); err != nil {
 				return nil, err
 			}
 		}
-		if err := wait(ctx, drawTime(random, 0, 2*every)); err != nil {
+		if err := wait(ctx, w.pause); err != nil {
 			return nil, err
 		}
 	}
 	return last, nil
+}
+
+// wish is one that was drawn, and how long nothing is wished after it.
+type wish struct {
+	consentpg.Wish
+	pause time.Duration
+}
+
+// drawWishes draws n of them over about so long.
+func drawWishes(seed uint64, n int, length time.Duration, persons []mockregister.TestPerson) (all []wish) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	every := length / time.Duration(n)
+	for range n {
+		p := persons[random.IntN(len(persons))]
+		w := consentpg.Wish{Person: contact.KnownPersonID(p.Root, p.Extension), Channel: contact.Channels[random.IntN(2)]}
+		var id uuid.UUID
+		for i := range id {
+			id[i] = byte(random.UintN(256))
+		}
+		w.EventID, w.Share = id.String(), random.IntN(3) > 0
+		if w.Share {
+			w.Value = drawValue(random, w.Channel)
+		}
+		all = append(all, wish{w, drawTime(random, 0, 2*every)})
+	}
+	return all
 }
 
 func (s *scene) judgeChoices(choices map[place]consentpg.Choice) {

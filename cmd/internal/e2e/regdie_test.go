@@ -131,7 +131,7 @@ func (d *dying) kills(seed uint64) schedule {
 	var blows []blow
 	for range (*regdieKills + len(ways) - 1) / len(ways) {
 		for _, i := range random.Perm(len(ways)) {
-			blows = append(blows, blow{drawTime(random, 100*time.Millisecond, time.Second), drawTime(random, 0, 200*time.Millisecond),
+			blows = append(blows, blow{drawTime(random, 100*time.Millisecond, time.Second), drawTime(random, 0, 200*time.Millisecond), i,
 				func(length time.Duration) error { return errors.Join(ways[i](length), d.up()) }})
 		}
 	}

@@ -11,6 +11,7 @@ import (
 // blow is one fault of a schedule: so long after the blow before it ended, for so long.
 type blow struct {
 	after, length time.Duration
+	way           int // which of the ways in which the part suffers
 	what          func(length time.Duration) error
 }
 
@@ -26,7 +27,9 @@ func drawSchedule(seed uint64, kills int, f *Fleet) schedule {
 	draw := func(after, length span, ways ...func(time.Duration) error) []blow {
 		var blows []blow
 		for range kills {
-			blows = append(blows, blow{drawTime(random, after[0], after[1]), drawTime(random, length[0], length[1]), ways[random.IntN(len(ways))]})
+			b := blow{after: drawTime(random, after[0], after[1]), length: drawTime(random, length[0], length[1]), way: random.IntN(len(ways))}
+			b.what = ways[b.way]
+			blows = append(blows, b)
 		}
 		return blows
 	}
@@ -56,13 +59,14 @@ func drawZombies(seed uint64, blows int, f *Fleet) schedule {
 	cuts := f.cuts("worker-register")
 	s := schedule{}
 	for range blows {
-		s["the register's connections"] = append(s["the register's connections"],
-			blow{drawTime(random, time.Second, 4*time.Second), drawTime(random, 0, 500*time.Millisecond), cuts[random.IntN(len(cuts))]})
+		b := blow{after: drawTime(random, time.Second, 4*time.Second), length: drawTime(random, 0, 500*time.Millisecond), way: random.IntN(len(cuts))}
+		b.what = cuts[b.way]
+		s["the register's connections"] = append(s["the register's connections"], b)
 	}
 	for i, w := range f.Workers {
 		for range max(1, blows/4) {
-			s[w.Name] = append(s[w.Name], blow{drawTime(random, time.Duration(1+3*i)*time.Second, 12*time.Second),
-				drawTime(random, 500*time.Millisecond, 5800*time.Millisecond), func(length time.Duration) error { return f.paused(w, length) }})
+			s[w.Name] = append(s[w.Name], blow{after: drawTime(random, time.Duration(1+3*i)*time.Second, 12*time.Second),
+				length: drawTime(random, 500*time.Millisecond, 5800*time.Millisecond), what: func(length time.Duration) error { return f.paused(w, length) }})
 		}
 	}
 	return s

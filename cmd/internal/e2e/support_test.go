@@ -230,6 +230,7 @@ func TestParkedIsReleasedAndDropped(t *testing.T) {
 		t.Errorf("list %+v", got)
 	}
 	mustSayInOneLine(t, Run(t, "", append(drop, "--data", d.dir)...), 1, "refused for good")
+	mustSayInOneLine(t, Run(t, "", "parked", "release", "--reason", "dropped", "--ground", "x", "--data", d.dir), 1, "refused for good")
 	mustSayInOneLine(t, Run(t, "", "parked", "release", "0123", "--ground", "x", "--data", d.dir), 1, "nothing is parked")
 	var who struct {
 		Entries []struct{ Actor, Action, Ground, Outcome string }
