@@ -48,7 +48,7 @@ which take minutes. "throughput" asks for both of that name.`,
 	c.Flags().IntSliceVar(&flags.Persons, "persons", nil,
 		"`NUMBER` of those who decide, where several decisions of a person are the point; register is measured with each of several numbers")
 	c.Flags().IntVar(&flags.Runs, "runs", 5, "how often; medians are told. memory runs once")
-	c.Flags().IntVar(&flags.Rate, "rate", 0, "decisions a second in latency (500), withdrawals a second behind a backlog (1)")
+	c.Flags().IntVar(&flags.Rate, "rate", 0, "decisions a second in latency (500), withdrawals a second behind a backlog (1), the others' decisions beside a flood (50)")
 	c.Flags().BoolVar(&flags.FromKafka, "from-kafka", false, "latency begins with the producer, not in the portal's database")
 	c.Flags().IntVar(&flags.Stored, "stored", 20_000_000, "rows in growth")
 	c.Flags().DurationVar(&flags.Outage, "outage", 10*time.Second, "how long the register is away in outage")
