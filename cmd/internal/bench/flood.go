@@ -28,7 +28,7 @@ const floodLasts = 10 * time.Second
 
 // beside measures the others beside a flood of so many.
 func (r *rig) beside(ctx context.Context, sc scenario, flooding int) (_ figures, err error) {
-	others := 1 + int((warmUp + floodLasts).Seconds())*sc.rate
+	others := 1 + int((warmUp+floodLasts).Seconds())*sc.rate
 	sc.decisions = others + flooding
 	s, err := r.newStage(ctx, sc)
 	if err != nil {

@@ -19,7 +19,7 @@ type outcomes struct {
 
 	mu     sync.Mutex
 	seen   []uint64 // a bit for each decision
-	have   int64 // decisions with an outcome
+	have   int64    // decisions with an outcome
 	left   int
 	parked reason.Code // of some decision: none of ours may be
 	odd    int         // about no decision of ours

@@ -215,7 +215,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	rest.Go(func() { w.sealer.Run(ctx) })
 	err := stream.Consume(ctx, stream.ConsumeConfig{Config: w.Kafka, Group: Group,
 		Topic: event.TopicDecisions, Log: w.Log, SessionTimeout: w.Session, Healthy: w.Pool.Ping,
-		Holds: func(ctx context.Context, next map[int]int64) error { return w.store.Holds(ctx, event.TopicDecisions, next) }}, w.intake)
+		Holds: func(ctx context.Context, next map[int]int64) error {
+			return w.store.Holds(ctx, event.TopicDecisions, next)
+		}}, w.intake)
 	rest.Wait()
 	stopRelay()
 	relay.Wait()
