@@ -41,6 +41,7 @@ func fault(f *rivta.Fault, write bool) error {
 	e := &push.Error{Class: push.Retry, Err: f}
 	switch {
 	case f.VP == "VP008" || f.VP == "VP012" || f.VP == "VP014": // not passed on
+		e.Busy = f.VP == "VP012"
 	case f.VP == "VP009" || f.VP == "" && f.Code == rivta.FaultServer: // passed on, and no answer
 		if write {
 			e.Class = push.Unknown

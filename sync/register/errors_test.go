@@ -31,7 +31,7 @@ func TestClassify(t *testing.T) {
 		{"client fault", &rivta.Fault{Code: rivta.FaultClient}, push.Refused, push.Refused, false},
 		{"no contact in the platform's catalogue", &rivta.Fault{Code: rivta.FaultServer, VP: "VP008"}, push.Retry, push.Retry, false},
 		{"the platform got no answer from the register", &rivta.Fault{Code: rivta.FaultServer, VP: "VP009"}, push.Retry, push.Unknown, false},
-		{"platform out of resources", &rivta.Fault{Code: rivta.FaultServer, VP: "VP012"}, push.Retry, push.Retry, false},
+		{"platform out of resources", &rivta.Fault{Code: rivta.FaultServer, VP: "VP012"}, push.Retry, push.Retry, true},
 		{"not allowed", &rivta.Fault{Code: rivta.FaultServer, VP: "VP007"}, push.Refused, push.Refused, false},
 		{"wrong address", &rivta.Fault{Code: rivta.FaultClient, VP: "VP004"}, push.Refused, push.Refused, false},
 	}
