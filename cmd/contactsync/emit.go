@@ -39,7 +39,7 @@ Exit code 1 if any line was not sent.`,
 	c.Flags().StringVar(&flags.kafka, "kafka", "", "`HOST:PORT` of Kafka, several with commas between")
 	c.Flags().StringVar(&flags.data, "data", "", "data `DIR` of a running dev, to find its Kafka")
 	c.Flags().StringVar(&flags.pepperFile, "pepper-file", os.Getenv("CONTACTSYNC_PEPPER_FILE"),
-		"`FILE` with the pepper of the keys (CONTACTSYNC_PEPPER_FILE); without it the published one of development")
+		"`FILE` with the pepper of the keys (CONTACTSYNC_PEPPER_FILE); without it, and with --data, the published one of development")
 	c.Flags().BoolVar(&flags.checked, "checked", false, "do not send what the worker would refuse")
 	c.RunE = func(c *cobra.Command, args []string) error { return emitFile(c, flags, args[0]) }
 	return c
@@ -90,7 +90,10 @@ func (f emitFlags) brokers() ([]string, error) {
 }
 
 func (f emitFlags) pepper() ([]byte, error) {
-	if f.pepperFile == "" {
+	switch {
+	case f.pepperFile == "" && f.kafka != "":
+		return nil, usageError{errors.New("--kafka needs --pepper-file: keys under the published pepper of development would tell who is who")}
+	case f.pepperFile == "":
 		return []byte(event.DevelopmentPepper), nil
 	}
 	pepper, err := os.ReadFile(f.pepperFile)

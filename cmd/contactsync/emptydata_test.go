@@ -14,3 +14,11 @@ func TestEmptyDataIsAUsageError(t *testing.T) {
 		}
 	}
 }
+
+func TestEmitToAKafkaNeedsItsPepper(t *testing.T) {
+	t.Setenv("CONTACTSYNC_PEPPER_FILE", "")
+	got := runWith(t, "", "emit", "--kafka", "127.0.0.1:1", "-")
+	if got.code != exitUsage || got.out != "" || !strings.HasPrefix(got.err, "contactsync: --kafka needs --pepper-file") {
+		t.Errorf("code %d, told %q", got.code, got.err)
+	}
+}

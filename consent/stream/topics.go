@@ -44,6 +44,9 @@ func Topics() []TopicSpec {
 // them would delete a No for the other.
 func (s TopicSpec) Settings() map[string]string {
 	settings := map[string]string{"cleanup.policy": "delete"}
+	if s.Replication > 1 {
+		settings["min.insync.replicas"] = "2"
+	}
 	if s.Retention > 0 {
 		settings["retention.ms"] = strconv.FormatInt(s.Retention.Milliseconds(), 10)
 	}
@@ -159,6 +162,10 @@ func (s TopicSpec) faults(t kafka.Topic, set settings) []string {
 	if set.values["unclean.leader.election.enable"] == "true" {
 		faults = append(faults, "unclean.leader.election.enable is true and must be false: a broker that had fallen behind could lead, without decisions that were acknowledged")
 	}
+	several := func(p kafka.Partition) bool { return len(p.Replicas) > 1 }
+	if n, ok := set.number("min.insync.replicas"); ok && n < 2 && slices.ContainsFunc(t.Partitions, several) {
+		faults = append(faults, "min.insync.replicas is 1 and must be 2: a decision that only one broker has would be acknowledged")
+	}
 	return faults
 }
 
@@ -226,7 +233,8 @@ func (a *admin) settings(ctx context.Context, specs []TopicSpec) (map[string]set
 	req := &kafka.DescribeConfigsRequest{}
 	for _, s := range specs {
 		req.Resources = append(req.Resources, kafka.DescribeConfigRequestResource{ResourceType: kafka.ResourceTypeTopic, ResourceName: a.name(s.Name),
-			ConfigNames: []string{"cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes", "unclean.leader.election.enable"}})
+			ConfigNames: []string{"cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes", "unclean.leader.election.enable",
+				"min.insync.replicas"}})
 	}
 	res, err := a.client.DescribeConfigs(ctx, req)
 	if err != nil {

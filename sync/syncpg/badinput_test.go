@@ -15,6 +15,7 @@ import (
 	"contactsync/consent/event"
 	"contactsync/consent/stream"
 	"contactsync/sync/plan"
+	"contactsync/sync/push"
 )
 
 var badInput = flag.Int("badinput.records", 20_000, "how many records a flood of bad input has")
@@ -199,14 +200,14 @@ func TestFloodOfWithdrawals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	soon := 0
+	var soon []push.Ended
 	for _, c := range claims {
 		if c.Targets[0].Want.Source == other {
-			soon++
+			soon = append(soon, push.Ended{Claim: c, Result: push.Result{RetryIn: time.Nanosecond}})
 		}
 	}
-	if soon != others {
-		t.Errorf("%d of %d withdrawals of the other e-service are among the first %d", soon, others, len(claims))
+	if len(soon) != others {
+		t.Errorf("%d of %d withdrawals of the other e-service are among the first %d", len(soon), others, len(claims))
 	}
 	if n, err := d.store.UnderWay(t.Context(), flood); err != nil || n != len(claims) {
 		t.Errorf("%d withdrawals are under way, want %d (%v)", n, len(claims), err)
@@ -217,6 +218,13 @@ func TestFloodOfWithdrawals(t *testing.T) {
 	}
 	if n, err := d.store.UnderWay(t.Context(), flood); err != nil || n != len(claims)+len(rest) {
 		t.Errorf("%d withdrawals are under way, want %d (%v)", n, len(claims)+len(rest), err)
+	}
+	if lost, err := d.store.Finish(t.Context(), soon); err != nil || len(lost) > 0 {
+		t.Fatal(lost, err)
+	}
+	again, err := d.store.Claim(t.Context(), others, true, true)
+	if err != nil || slices.ContainsFunc(again, func(c push.Claim) bool { return c.Targets[0].Want.Source != other }) {
+		t.Errorf("who was tried in vain stands behind the flood (%v)", err)
 	}
 }
 

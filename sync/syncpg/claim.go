@@ -43,12 +43,13 @@ type leased struct {
 	seen      seen
 }
 
-// Hasten implements push.Store. A withdrawal that the register refused is no failed attempt, and keeps its time. The first two conditions
+// Hasten implements push.Store. A withdrawal that the register refused is no failed attempt, and keeps its time. All conditions but the last two
 // let the index find the few who were tried among a million who were not.
 func (s *Store) Hasten(ctx context.Context) error {
 	_, err := s.Pool.Exec(ctx, `
 		update sync.due set due_at = now()
-		where urgent = any ('{true,false}') and least(attempts, 8) > 0 and lease is null and due_at > now()`)
+		where urgent = any ('{true,false}') and (attempts >= 8) = any ('{true,false}') and crowd = any (array(select generate_series(-1, 40)))
+			and least(attempts, 8) > 0 and lease is null and due_at > now()`)
 	if err != nil {
 		return fmt.Errorf("hasten: %w", err)
 	}
@@ -60,7 +61,7 @@ func (s *Store) Hasten(ctx context.Context) error {
 func (s *Store) UnderWay(ctx context.Context, limit int) (n int, err error) {
 	err = s.Pool.QueryRow(ctx, `
 		select count(*) from (select from sync.due
-			where urgent and least(attempts, 8) = any ('{0,1,2,3,4,5,6,7}') and crowd = any ('{-1,0,1}') and due_at > now() and due_at <= now() + $1 and lease is not null
+			where urgent and (attempts >= 8) = any ('{false}') and crowd = any ('{-1,0,1}') and least(attempts, 8) = any ('{0,1,2,3,4,5,6,7}') and due_at > now() and due_at <= now() + $1 and lease is not null
 			limit $2) as leased`, s.Lease, limit).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count withdrawals under way: %w", err)
@@ -69,13 +70,13 @@ func (s *Store) UnderWay(ctx context.Context, limit int) (n int, err error) {
 }
 
 // A claimed row's due_at is the end of its lease: until then nobody sees it as due. Nothing is ever due more than 20 minutes ahead,
-// unless the database's clock was set back. Whoever was tried least comes first: those who fail again and again must not stand before a fresh No.
-// Then come the shares of e-services that send few.
+// unless the database's clock was set back. Those who fail again and again come last: they must not stand before a fresh No. Before them come
+// those of e-services that send few, and among these whoever was tried least.
 const leaseSQL = `
 	with picked as (
 		select person_id, lease is not null as taken_over from sync.due
 		where urgent = $1 and (due_at <= now() or due_at > now() + interval '20 minutes') and ($1 or ` + gateSQL + `)
-		order by least(attempts, 8), crowd, due_at limit $2 for update skip locked)
+		order by attempts >= 8, crowd, least(attempts, 8), due_at limit $2 for update skip locked)
 	update sync.due d set lease = nextval('sync.lease'), due_at = now() + $3
 	from picked join sync.person p using (person_id) where d.person_id = p.person_id
 	returning p.person_id, p.root, p.extension, d.lease, d.attempts, p.unsure or picked.taken_over, p.written_version,
@@ -198,13 +199,13 @@ func (s *Store) Waiting(ctx context.Context, limit int) ([]contact.PersonID, err
 	rows, err := s.Pool.Query(ctx, `
 		select p.root, p.extension from (
 			(select person_id, 0 as turn, attempts, crowd, due_at from sync.due where urgent and lease is null and due_at <= now()
-				order by least(attempts, 8), crowd, due_at limit $1)
+				order by attempts >= 8, crowd, least(attempts, 8), due_at limit $1)
 			union all
 			(select person_id, 1, attempts, crowd, due_at from sync.due where not urgent and lease is null and due_at <= now()
-				order by least(attempts, 8), crowd, due_at limit $1)) as d
+				order by attempts >= 8, crowd, least(attempts, 8), due_at limit $1)) as d
 		join sync.person p using (person_id)
 		where not exists (select from sync.person l where l.primary_id = d.person_id)
-		order by d.turn, least(d.attempts, 8), d.crowd, d.due_at limit $1`, limit)
+		order by d.turn, d.attempts >= 8, d.crowd, least(d.attempts, 8), d.due_at limit $1`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("look who waits: %w", err)
 	}

@@ -235,6 +235,7 @@ func (f *finish) queue(batch *pgx.Batch) {
 		batch.Queue(`
 			update sync.due d set lease = null, urgent = u,
 				due_at = now() + case when a and exists (select from sync.ask where ask.person_id = id and first) then `+held+` else w end,
+				crowd = case when u and not d.urgent then 0 else d.crowd end,
 				attempts = case when n then attempts when t then attempts + 1 else 0 end
 			from unnest($1::bigint[], $2::boolean[], $3::interval[], $4::boolean[], $5::boolean[], $6::boolean[]) as r (id, u, w, t, n, a)
 			where d.person_id = id`, again, urgent, waits, tried, untried, asksFirst)

@@ -107,14 +107,19 @@ func TestForgottenRecordsAreNotPassedOver(t *testing.T) {
 	}
 }
 
+// A topic that was made anew with fewer partitions. What was not read of the others is lost, and told to be.
 func TestPartitionsThatAreGoneKeepNoGateClosed(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.sql(`insert into sync.partition (topic, number, next_offset, gate_offset, run) values ('` + event.TopicDecisions + `', 1, 5, 5, 'another'),
 		('` + event.TopicDecisions + `', 2, 5, 6, 'another')`)
 	d.assigned(0)
-	if got := d.one(`select string_agg(number::text, ' ' order by number) from sync.partition`); got != "0 2" {
-		t.Errorf("partitions %q are left, want the one there is, and the one that was not read to its end", got)
+	if got := d.one(`select string_agg(number::text, ' ' order by number) from sync.partition`); got != "0" || d.lost != 1 {
+		t.Errorf("partitions %q are left, and %d were told to have lost something", got, d.lost)
+	}
+	d.receives(share(1))
+	if len(d.claims(false)) != 1 {
+		t.Error("the gate is closed still")
 	}
 }
 

@@ -23,7 +23,7 @@ const gateSQL = `not exists (select from sync.partition where next_offset < gate
 // Assigned implements intake.Store. A partition that nobody has read yet stands at the log's start. So does one that Kafka
 // knows no committed offset of, or whose log is shorter than what we read: it may be another log, and must be read whole. Only if
 // that start lies after what we read, as when both offsets and records were deleted in a long outage, the place where we were
-// stays: to ask for what is gone is what raises the alarm. Partitions that the topic has no more, and that were read, keep no gate closed.
+// stays: to ask for what is gone is what raises the alarm. Partitions that the topic has no more are forgotten when they are read, or lost.
 func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.Assignment, ends map[int]int64) ([]int64, error) {
 	next := make([]int64, len(assigned))
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
@@ -63,6 +63,22 @@ func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.As
 		return nil, fmt.Errorf("take over partitions: %w", err)
 	}
 	return next, nil
+}
+
+// Gone implements intake.Store. Nobody will ever read these, and until they are lost they keep the gate closed.
+func (s *Store) Gone(ctx context.Context, topic string, ends map[int]int64) ([]stream.Loss, error) {
+	rows, err := s.Pool.Query(ctx, `
+		select number, next_offset, gate_offset from sync.partition where topic = $1 and number <> all ($2) and next_offset < gate_offset order by number`,
+		topic, slices.Sorted(maps.Keys(ends)))
+	if err != nil {
+		return nil, fmt.Errorf("look for partitions that are gone: %w", err)
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (stream.Loss, error) {
+		l := stream.Loss{Topic: topic}
+		err := row.Scan(&l.Partition, &l.From, &l.To)
+		l.HighWatermark = l.To
+		return l, err
+	})
 }
 
 // Lost implements intake.Store: nobody waits any more for records that are gone.

@@ -625,6 +625,22 @@ func TestWithdrawalThatIsTriedAgainStaysFirst(t *testing.T) {
 	}
 }
 
+// A No that counts again behind a refused share does not stand in the crowd that the share stood in.
+func TestWithdrawalBehindARefusedShareStandsInNoCrowd(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1))
+	claim := d.claims(false)[0]
+	d.finishes(claim, pushed(claim))
+	d.receives(withdraw(2), share(3))
+	d.sql(`update sync.due set crowd = 5`)
+	claim = d.claims(false)[0]
+	d.finishes(claim, push.Result{Parked: []push.Parked{{Target: claim.Targets[0], Reason: reason.RegisterRefused}}})
+	if got := d.one(`select urgent || ' ' || crowd from sync.due`); got != "true 0" {
+		t.Errorf("urgent and crowd are %q", got)
+	}
+}
+
 func TestDatabaseClockSetBackDelaysNobody(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
