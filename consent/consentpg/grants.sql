@@ -16,6 +16,6 @@ grant select on consent.audit, consent.audit_link, consent.audit_head to contact
 
 -- The portal's process also relays the outbox and folds outcomes.
 grant select, delete on consent.outbox to contactsync_portal;
-grant select, insert, update on consent.outcome to contactsync_portal;
+grant select, insert, update on consent.outcome, consent.partition to contactsync_portal;
 grant select on consent.outcome to contactsync_support;
 grant select, insert, delete on consent.session to contactsync_portal;

@@ -12,6 +12,7 @@ import (
 
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
+	"contactsync/consent/pgschema"
 	"contactsync/sync/plan"
 )
 
@@ -65,7 +66,7 @@ type drawn struct {
 // is ahead of every sequence that was drawn. Else an outcome would have the sequence and the id of one that was told already.
 func (d *drawn) queue(batch *pgx.Batch, n int) {
 	batch.Queue(`
-		with moved as (update sync.server set run = `+runSQL+` where run <> `+runSQL+` returning run),
+		with moved as (update sync.server set run = `+pgschema.RunSQL+` where run <> `+pgschema.RunSQL+` returning run),
 			ahead as (select setval('sync.outbox_id', greatest(nextval('sync.outbox_id'), (extract(epoch from now()) * 1000000)::bigint)) from moved)
 		select nextval('sync.outbox_id'), now() from (select count(*) from ahead) as first, generate_series(1, $1)`, n).Query(func(rows pgx.Rows) error {
 		var id int64

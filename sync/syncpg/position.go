@@ -8,17 +8,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"contactsync/consent/pgschema"
 	"contactsync/consent/stream"
 	"contactsync/sync/intake"
 )
 
-// runSQL tells one run of one database from every other: from one that was restored, from a replica that has taken over, and from the same one
-// before it was started again. Whatever ends a run may have taken the database back to an older state, of which it knows nothing itself.
-const runSQL = `(select extract(epoch from pg_postmaster_start_time()) || ' ' || oid from pg_database where datname = current_database())`
-
 // gateSQL tells whether every partition is read as far as it reached when it was last assigned, and that was under this run: until then a
 // withdrawal may lie in Kafka that the database has forgotten.
-const gateSQL = `not exists (select from sync.partition where next_offset < gate_offset or run <> ` + runSQL + `)`
+const gateSQL = `not exists (select from sync.partition where next_offset < gate_offset or run <> ` + pgschema.RunSQL + `)`
 
 // Assigned implements intake.Store. A partition that nobody has read yet stands at the log's start. So does one that Kafka
 // knows no committed offset of, or whose log is shorter than what we read: it may be another log, and must be read whole. Only if
@@ -40,12 +37,12 @@ func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.As
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `insert into sync.server (run) values (`+runSQL+`) on conflict do nothing`); err != nil {
+		if _, err := tx.Exec(ctx, `insert into sync.server (run) values (`+pgschema.RunSQL+`) on conflict do nothing`); err != nil {
 			return err
 		}
 		for i, a := range assigned {
 			err := tx.QueryRow(ctx, `
-				insert into sync.partition as p (topic, number, next_offset, gate_offset, run) values ($1, $2, $3, $4, `+runSQL+`)
+				insert into sync.partition as p (topic, number, next_offset, gate_offset, run) values ($1, $2, $3, $4, `+pgschema.RunSQL+`)
 				on conflict (topic, number) do update set gate_offset = excluded.gate_offset, run = excluded.run,
 					next_offset = case
 						when p.next_offset > $4 or $5 and p.next_offset = 0 then $3
@@ -102,7 +99,7 @@ func (s *Store) Holds(ctx context.Context, topic string, next map[int]int64) err
 	err := s.Pool.QueryRow(ctx, `
 		select not exists (select from unnest($2::integer[], $3::bigint[]) as d (n, x)
 			left join sync.partition p on p.topic = $1 and p.number = n
-			where p.number is null or p.next_offset < x or p.run <> `+runSQL+`)`, topic, numbers, offsets).Scan(&holds)
+			where p.number is null or p.next_offset < x or p.run <> `+pgschema.RunSQL+`)`, topic, numbers, offsets).Scan(&holds)
 	switch {
 	case err != nil:
 		return fmt.Errorf("compare what is durable: %w", err)
@@ -128,7 +125,7 @@ func queueAdvance(batch *pgx.Batch, batches []intake.Batch, from []int64) {
 	}
 	batch.Queue(`
 		with before as (
-			select p.topic, p.number, p.next_offset, coalesce(p.run <> `+runSQL+`, false) as stale, x
+			select p.topic, p.number, p.next_offset, coalesce(p.run <> `+pgschema.RunSQL+`, false) as stale, x
 			from (select t, m, max(x) as x from unnest($1::text[], $2::integer[], $3::bigint[]) as d (t, m, x) group by t, m) as d
 				join sync.partition p on p.topic = t and p.number = m
 			order by t collate "C", m for update of p)

@@ -42,6 +42,8 @@ func TestRoles(t *testing.T) {
 		`select from consent.outcome`:                             {portal, support},
 		`update consent.outcome set reason = ''`:                  {portal},
 		`delete from consent.outcome`:                             {},
+		`update consent.partition set run = ''`:                   {portal},
+		`delete from consent.partition`:                           {},
 		`select from consent.session`:                             {portal},
 		`select from consent.outbox`:                              {portal},
 		`delete from consent.outbox`:                              {portal},

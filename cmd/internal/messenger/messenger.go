@@ -40,6 +40,7 @@ type Messenger struct {
 	relay     *outbox.Relay
 	publisher *stream.Publisher
 	folding   group.Group[[]event.Outcome]
+	place     place
 }
 
 const (
@@ -73,18 +74,9 @@ func (m *Messenger) Run(ctx context.Context) error {
 	var relay sync.WaitGroup
 	relay.Go(func() { m.relay.Run(ctx) })
 	err := stream.Consume(ctx, stream.ConsumeConfig{Config: m.Kafka, Group: Group,
-		Topic: event.TopicOutcomes, Log: m.Log, Healthy: m.Pool.Ping}, m)
+		Topic: event.TopicOutcomes, Log: m.Log, Healthy: m.Pool.Ping, Holds: m.holds}, m)
 	relay.Wait()
 	return errors.Join(err, m.publisher.Close())
-}
-
-// Assigned implements stream.Handler. Outcomes are folded by their sequence, so Kafka's own offset is good enough.
-func (m *Messenger) Assigned(_ context.Context, _ string, assigned []stream.Assignment, _ map[int]int64) ([]int64, error) {
-	starts := make([]int64, len(assigned))
-	for i, a := range assigned {
-		starts[i] = max(a.Committed, a.LogStart)
-	}
-	return starts, nil
 }
 
 // Handle implements stream.Handler.
@@ -98,10 +90,12 @@ func (m *Messenger) Handle(ctx context.Context, b stream.Batch) error {
 		}
 		outcomes = append(outcomes, o)
 	}
-	if len(outcomes) == 0 {
-		return nil
+	if len(outcomes) > 0 {
+		if err := m.folding.Wait(ctx, outcomes); err != nil {
+			return err
+		}
 	}
-	return m.folding.Wait(ctx, outcomes)
+	return m.folded(ctx, b)
 }
 
 // fold takes in the outcomes of several partitions at once. If that fails, or takes long, there is time left for those of each by themselves.
