@@ -152,6 +152,29 @@ func TestAFormSentAgainIsOneDecision(t *testing.T) {
 	}
 }
 
+// A No counts whenever it is clicked, also in a form that said so before; and it stays one as long as it holds.
+func TestNoThenYesThenNoOfOneForm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v := w.loggedIn("en", 0)
+	form := v.filled(contact.Mobile, "value", number)
+	for i, click := range []struct {
+		choice    string
+		decisions int
+	}{{"withdraw", 1}, {"withdraw", 1}, {"share", 2}, {"withdraw", 3}, {"withdraw", 3}} {
+		w.passes(time.Second)
+		form.Set("choice", click.choice)
+		v.post("/settings/mobile", form)
+		c, _ := w.choice(tove, contact.Mobile)
+		if c.Share != (click.choice == "share") || w.decisions() != click.decisions {
+			t.Errorf("click %d, %s: share=%v, %d decisions, want %d", i, click.choice, c.Share, w.decisions(), click.decisions)
+		}
+		if news := v.news(contact.Mobile); !strings.HasPrefix(news, "Saved.") || strings.Contains(news, "changed") {
+			t.Errorf("click %d, %s: the page says %q", i, click.choice, news)
+		}
+	}
+}
+
 func TestRoutesAndMethods(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
