@@ -61,8 +61,9 @@ var ErrNewerChoice = errors.New("another decision was made meanwhile")
 
 // Wish is a decision to be made. The zero Actor is the resident.
 type Wish struct {
-	// EventID makes a wish that is sent twice one decision: the second time changes nothing and returns the first's choice. A
-	// UUID, drawn with the form; empty: drawn here.
+	// EventID makes a wish that is sent twice one decision: the second time changes nothing and returns the first's choice. Only
+	// a resident's No, without Upon, is made anew under another id when something newer is known. A UUID, drawn with the form;
+	// empty: drawn here.
 	EventID string
 	Person  contact.PersonID
 	Channel contact.Channel

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
@@ -47,11 +48,20 @@ func (s *Store) Decide(ctx context.Context, w Wish) (Choice, error) {
 
 // deciding is a wish, and what came of it.
 type deciding struct {
-	wish   Wish
-	choice Choice
-	err    error // of this wish alone: nothing was recorded for it
-	alone  bool  // it could not be decided together with others, or somebody else holds its head
+	wish    Wish
+	choice  Choice
+	err     error // of this wish alone: nothing was recorded for it
+	alone   bool  // it could not be decided together with others, or somebody else holds its head
+	written bool  // it was given to a transaction: whatever came of that is found under its event id
 }
+
+// noAgain tells whether a wish is a No that the resident has sent before. It may have been clicked again after a Yes, and must not be
+// swallowed then. A Yes that comes again may be a reload, and would bring back what was withdrawn.
+func (d *deciding) noAgain(was Choice) bool {
+	return !d.written && d.wish.Upon == nil && !d.wish.Share && was.residentsNo()
+}
+
+func (c Choice) residentsNo() bool { return !c.Share && c.Actor == event.RoleResident }
 
 const (
 	mostTogether = 100 // decisions of one transaction
@@ -138,8 +148,8 @@ type made struct {
 	wish Wish
 }
 
-// decide is one transaction of two round trips: it begins with the first statement and is committed with the last one. A connection on
-// which it has not ended is not used again by the pool, but closed.
+// decide is one transaction of two round trips, three if a No is sent again: it begins with the first statement and is committed with the
+// last one. A connection on which it has not ended is not used again by the pool, but closed.
 func (s *Store) decide(ctx context.Context, all []*deciding, held string) error {
 	conn, err := s.Pool.Acquire(ctx)
 	if err != nil {
@@ -152,10 +162,8 @@ func (s *Store) decide(ctx context.Context, all []*deciding, held string) error 
 			_, _ = conn.Exec(ctx, `rollback`)
 		}
 	}()
-	var first pgx.Batch
-	first.Queue(`begin`)
-	heads, forms := queueHeads(&first, all, held), queueForms(&first, all)
-	if err := conn.SendBatch(ctx, &first).Close(); err != nil {
+	heads, forms, err := begin(ctx, conn, all, held)
+	if err != nil {
 		return err
 	}
 	before := maps.Clone(heads)
@@ -176,6 +184,23 @@ func (s *Store) decide(ctx context.Context, all []*deciding, held string) error 
 	err = conn.SendBatch(ctx, &batch).Close()
 	open = err != nil
 	return err
+}
+
+// begin begins the transaction, locks the heads, and reads what choose needs.
+func begin(ctx context.Context, conn *pgxpool.Conn, all []*deciding, held string) (map[head]newest, map[string]earlier, error) {
+	var first, second pgx.Batch
+	first.Queue(`begin`)
+	heads, forms := queueHeads(&first, all, held), map[string]earlier{}
+	queueForms(&first, forms, eventIDs(all))
+	if err := conn.SendBatch(ctx, &first).Close(); err != nil {
+		return nil, nil, err
+	}
+	unread := replacements(all, heads, forms)
+	if len(unread) == 0 {
+		return heads, forms, nil
+	}
+	queueForms(&second, forms, unread)
+	return heads, forms, conn.SendBatch(ctx, &second).Close()
 }
 
 // queueHeads makes the heads that are not there, and locks all, inOrder as Fold does. A head that is held is waited for, or not among them.
@@ -221,13 +246,28 @@ func split(heads []head) (roots, extensions, channels []string) {
 	return roots, extensions, channels
 }
 
-// queueForms reads what the wishes' forms have led to before. It is a statement of its own: it sees what was decided while the locks were
-// waited for.
-func queueForms(batch *pgx.Batch, all []*deciding) map[string]earlier {
-	forms, ids := map[string]earlier{}, make([]string, len(all))
+func eventIDs(all []*deciding) []string {
+	ids := make([]string, len(all))
 	for i, d := range all {
 		ids[i] = d.wish.EventID
 	}
+	return ids
+}
+
+// replacements are the newest decisions where a No is sent again that is not the newest itself: whether it is made anew depends on them.
+func replacements(all []*deciding, heads map[head]newest, forms map[string]earlier) (ids []string) {
+	for _, d := range all {
+		last := heads[head{d.wish.Person, d.wish.Channel}].eventID
+		was, sentBefore := forms[d.wish.EventID]
+		if _, read := forms[last]; last != "" && sentBefore && d.noAgain(was.choice) && !read {
+			ids = append(ids, last)
+		}
+	}
+	return ids
+}
+
+// queueForms reads what forms have led to before. It is a statement of its own: it sees what was decided while the locks were waited for.
+func queueForms(batch *pgx.Batch, forms map[string]earlier, ids []string) {
 	batch.Queue(`
 		select event_id, root, extension, channel, revision, share, value, notify, decided_at, actor_role, reason, correction
 		from consent.decision where event_id = any ($1)`, ids).Query(func(rows pgx.Rows) error {
@@ -245,7 +285,6 @@ func queueForms(batch *pgx.Batch, all []*deciding) map[string]earlier {
 		})
 		return err
 	})
-	return forms
 }
 
 // choose says what becomes of a wish, and returns a decision that is to be written. Those before it in the group count as made.
@@ -255,16 +294,23 @@ func (s *Store) choose(d *deciding, heads map[head]newest, forms map[string]earl
 	d.choice, d.err = Choice{}, nil
 	was, sentBefore := forms[w.EventID]
 	last, locked := heads[h]
+	now := forms[last.eventID].choice // read where it matters
 	switch {
 	case !locked:
 		d.alone = true
 	case sentBefore && was.head != h:
 		d.err = ErrForeignForm
-	case sentBefore:
+	case sentBefore && !d.noAgain(was.choice):
 		d.choice = was.choice
+	case sentBefore && now.residentsNo() && now.Revision == last.revision: // it is what holds, also under another id
+		d.choice = now
 	case w.Upon != nil && *w.Upon != last.eventID:
 		d.err = ErrNewerChoice
 	default:
+		if sentBefore {
+			w.EventID = uuid.NewString()
+		}
+		d.wish, d.written = w, true
 		e := s.decision(w, max(last.revision, w.Above))
 		d.choice = Choice{EventID: e.EventID, Revision: e.Revision, Share: e.Share, Value: e.Value, Notify: e.Notify, DecidedAt: e.DecidedAt,
 			Actor: e.Actor.Role, Reason: e.Reason, Correction: w.Correction}

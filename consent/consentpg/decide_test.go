@@ -14,6 +14,7 @@ import (
 	"contactsync/consent/audit"
 	"contactsync/consent/consentpg"
 	"contactsync/consent/contact"
+	"contactsync/consent/event"
 )
 
 var vera = contact.KnownPersonID(contact.RootPersonnummer, "198507099805")
@@ -67,6 +68,115 @@ func TestWishesOfOneTransactionAreDecidedInTheirOrder(t *testing.T) {
 	r, err := audit.Verify(t.Context(), d.pool, consentpg.AuditLog(), audit.Check{Key: audit.DevelopmentKey()})
 	if err != nil || r.Fault != nil || r.Unsealed != 6 || r.Unsigned != 0 {
 		t.Errorf("%d audited, %d without a MAC, %v, %v", r.Unsealed, r.Unsigned, r.Fault, err)
+	}
+}
+
+// newestIs wants so many decisions in the outbox, the newest of them a choice, which is its return value.
+func (d *desk) newestIs(c consentpg.Choice, n int) consentpg.Choice {
+	d.t.Helper()
+	sent := d.sent()
+	if len(sent) != n || sent[n-1].EventID != c.EventID || sent[n-1].Revision != c.Revision || sent[n-1].Share != c.Share || d.choice().EventID != c.EventID {
+		d.t.Fatalf("%d sent, want %d; the newest is %+v, want %+v", len(sent), n, d.choice(), c)
+	}
+	return c
+}
+
+// A No is never swallowed because the same form said so before; while it holds, it stays one.
+func TestNoThatIsSentAgainIsMadeAnewOnlyIfItHoldsNoMore(t *testing.T) {
+	t.Parallel()
+	no := consentpg.Wish{EventID: uuid.NewString(), Person: tove, Channel: contact.Mobile}
+	for about, after := range map[string]func(*desk){
+		"a Yes": func(d *desk) { d.decides(true) },
+		"a choice made elsewhere": func(d *desk) {
+			d.told(uuid.NewString(), d.choice().Revision+1e6, 1, event.Pushed, "")
+		},
+		"support's removal": func(d *desk) {
+			actor := event.Actor{Role: event.RoleSupport, HSAID: "SE2321000016-B2"}
+			if _, err := d.store.Decide(t.Context(), consentpg.Wish{Person: tove, Channel: contact.Mobile, Actor: actor, Reason: event.ReasonCorrection}); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		t.Run("after "+about, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			sends := func() consentpg.Choice {
+				t.Helper()
+				c, err := d.store.Decide(t.Context(), no)
+				if err != nil || c.Share {
+					t.Fatalf("%+v, %v", c, err)
+				}
+				return c
+			}
+			d.newestIs(sends(), 1)
+			d.newestIs(sends(), 1)
+			for range 2 {
+				after(d)
+				n := len(d.sent())
+				if anew := d.newestIs(sends(), n+1); anew.EventID == no.EventID || d.choice().Elsewhere != nil {
+					t.Errorf("made anew is %+v", d.choice())
+				}
+				d.newestIs(sends(), n+1)
+			}
+		})
+	}
+}
+
+func TestNoThatIsSentAgainInOneTransaction(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	no, yes := consentpg.Wish{EventID: uuid.NewString(), Person: tove, Channel: contact.Mobile}, shares(tove, contact.Mobile, "+46701740605")
+	choices, errs, err := d.store.Together(t.Context(), no, yes, no, no, yes)
+	if err != nil || errors.Join(errs...) != nil {
+		t.Fatal(err, errs)
+	}
+	d.newestIs(choices[2], 3)
+	if choices[0].EventID != no.EventID || choices[3] != choices[2] || choices[4].Revision != choices[1].Revision {
+		t.Errorf("choices %+v", choices)
+	}
+}
+
+// A decision of which nobody knows how it ended is made once, and it is not put above what came after it.
+func TestNoThatIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	nothing, yes := func() {}, func() { d.decides(true) }
+	no := consentpg.Wish{EventID: uuid.NewString(), Person: tove, Channel: contact.Mobile}
+	tries := func(between func()) consentpg.Choice {
+		t.Helper()
+		c, err := d.store.Retried(t.Context(), no, between)
+		if err != nil || c.Share {
+			t.Fatalf("%+v, %v", c, err)
+		}
+		return c
+	}
+	d.newestIs(tries(nothing), 1)
+	yes()
+	anew := d.newestIs(tries(nothing), 3)
+	yes()
+	if again := tries(yes); again.EventID == anew.EventID || len(d.sent()) != 6 || !d.choice().Share {
+		t.Errorf("%+v; %d sent, and a Yes that came after holds: %v", again, len(d.sent()), d.choice().Share)
+	}
+	other := no
+	other.EventID = uuid.NewString()
+	if _, err := d.store.Retried(t.Context(), other, yes); err != nil || len(d.sent()) != 8 || !d.choice().Share {
+		t.Errorf("%v; %d sent, and a Yes that came after holds: %v", err, len(d.sent()), d.choice().Share)
+	}
+}
+
+func TestNoUponANewestIsNotMadeAnew(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	before := d.decides(true)
+	no := consentpg.Wish{EventID: uuid.NewString(), Person: tove, Channel: contact.Mobile, Upon: &before.EventID}
+	for range 2 {
+		if c, err := d.store.Decide(t.Context(), no); err != nil || c.EventID != no.EventID {
+			t.Errorf("%+v, %v", c, err)
+		}
+		d.decides(true)
+	}
+	if n := len(d.sent()); n != 4 {
+		t.Errorf("%d sent, want 4", n)
 	}
 }
 

@@ -102,10 +102,12 @@ func TestAFormThatDoesNotHoldSavesNothing(t *testing.T) {
 		if text := v.page.One("#problems").Text(); !strings.Contains(text, "Nothing has been saved") || !strings.Contains(text, "logged in as Bodil") {
 			t.Errorf("%s: the page says %q", about, text)
 		}
-		if v.page.One("#mobile-value").Attr("value") != number || !v.page.Has("#mobile-share[checked]") {
-			t.Errorf("%s: what was typed is lost", about)
+		kept := about == "an old token" // by no other is it known whose it is
+		if (v.page.One("#mobile-value").Attr("value") == number) != kept || v.page.Has("#mobile-share[checked]") != kept ||
+			v.page.Has("#mobile-notify[checked]") != kept || strings.Contains(v.body, number[1:]) != kept {
+			t.Errorf("%s: what was typed is shown, want %v", about, kept)
 		}
-		if v.saves(contact.Mobile); v.status != http.StatusOK || w.decisions() != 1 {
+		if v.saves(contact.Mobile, "choice", "share", "value", number); v.status != http.StatusOK || w.decisions() != 1 {
 			t.Errorf("%s: saving the form that came back: %d with %d decisions", about, v.status, w.decisions())
 		}
 		if _, err := w.pool.Exec(t.Context(), `truncate consent.decision, consent.outbox, consent.channel cascade`); err != nil {
@@ -149,6 +151,29 @@ func TestAFormSentAgainIsOneDecision(t *testing.T) {
 	v.post("/settings/mobile", form)
 	if c, _ := w.choice(tove, contact.Mobile); c.Share || w.decisions() != 2 || !strings.Contains(v.news(contact.Mobile), "has been changed") {
 		t.Errorf("a replay of an older choice: share=%v, %d decisions, %q", c.Share, w.decisions(), v.news(contact.Mobile))
+	}
+}
+
+// A No counts whenever it is clicked, also in a form that said so before; and it stays one as long as it holds.
+func TestNoThenYesThenNoOfOneForm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	v := w.loggedIn("en", 0)
+	form := v.filled(contact.Mobile, "value", number)
+	for i, click := range []struct {
+		choice    string
+		decisions int
+	}{{"withdraw", 1}, {"withdraw", 1}, {"share", 2}, {"withdraw", 3}, {"withdraw", 3}} {
+		w.passes(time.Second)
+		form.Set("choice", click.choice)
+		v.post("/settings/mobile", form)
+		c, _ := w.choice(tove, contact.Mobile)
+		if c.Share != (click.choice == "share") || w.decisions() != click.decisions {
+			t.Errorf("click %d, %s: share=%v, %d decisions, want %d", i, click.choice, c.Share, w.decisions(), click.decisions)
+		}
+		if news := v.news(contact.Mobile); !strings.HasPrefix(news, "Saved.") || strings.Contains(news, "changed") {
+			t.Errorf("click %d, %s: the page says %q", i, click.choice, news)
+		}
 	}
 }
 

@@ -131,6 +131,30 @@ func TestWhatIsBeingTypedIsLeftAlone(t *testing.T) {
 	}
 }
 
+// TestAnOpenTabDoesNotBecomeAnotherPersons: when somebody else logs in in another tab, the whole page becomes theirs, and nothing that
+// was typed stays.
+func TestAnOpenTabDoesNotBecomeAnotherPersons(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	browser := webtest.Open(t)
+	first := browser.Window(t, webtest.Look{Language: "en", SameVisitor: true})
+	first.Go(w.site.URL)
+	first.Submit("button[value='0']")
+	first.Click("#mobile-share")
+	first.Type("#mobile-value", "08-123 456 78")
+	first.Submit("#mobile-form button") // the page is now the answer to a form
+	second := browser.Window(t, webtest.Look{Language: "en", SameVisitor: true})
+	second.Go(w.site.URL + "/settings")
+	second.Submit("form.who button")
+	second.Submit("button[value='1']")
+	w.loggedIn("en", 1).saves(contact.Email, "choice", "share", "value", "bodil@example.se")
+	first.Until("#email-news", "Saved.")
+	first.Until("form.who", "Bodil")
+	if typed := webtest.Eval[string](first, `document.querySelector("#mobile-value").value`); typed != "" {
+		t.Errorf("in the field stands %q", typed)
+	}
+}
+
 func TestTheRegisterGoesDownAndComesBack(t *testing.T) {
 	t.Parallel()
 	for language, says := range map[string][4]string{

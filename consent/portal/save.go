@@ -71,7 +71,11 @@ func (p *Portal) save(w http.ResponseWriter, r *http.Request, channel contact.Ch
 	typed := readEntered(form)
 	id, err := p.kit.Open(form.Get("form"), v.seal("settings/"+string(channel)))
 	if err != nil {
-		return p.showSettingsWith(w, r, v, http.StatusForbidden, &problem{channel: channel, at: share, key: "problem.form", entered: &typed})
+		wrong := &problem{channel: channel, at: share, key: "problem.form"}
+		if errors.Is(err, web.ErrFormOld) { // else whoever typed it may be another than the one who is logged in now
+			wrong.entered = &typed
+		}
+		return p.showSettingsWith(w, r, v, http.StatusForbidden, wrong)
 	}
 	wish, wrong := judge(channel, typed)
 	if wrong != nil {

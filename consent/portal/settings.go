@@ -102,7 +102,7 @@ func (p *Portal) showSettingsWith(w http.ResponseWriter, r *http.Request, v visi
 func (p *Portal) settingsPage(r *http.Request, v visit, f found) *settingsPage {
 	page := &settingsPage{Page: p.kit.NewPage(r, "/settings"), Name: v.person.Name, LogoutToken: p.kit.Token(v.seal(purposeLeave))}
 	page.Title = page.T("settings.title")
-	page.State = p.choicesMark(v.person.ID, f.choices) + "." + p.heldMark(v.person.ID, f)
+	page.State = p.visitMark(v) + "." + p.choicesMark(v.person.ID, f.choices) + "." + p.heldMark(v.person.ID, f)
 	before := seenBefore(fields(r).Get("seen"))
 	var marks []string
 	for i, channel := range contact.Channels {
@@ -184,6 +184,9 @@ func seenBefore(marks string) [len(contact.Channels)]string {
 	}
 	return seen
 }
+
+// visitMark tells one visit from another, and neither who it is nor the session.
+func (p *Portal) visitMark(v visit) string { return p.mark(v.person.ID, "visit", string(v.session[:])) }
 
 // choiceMark tells one choice from another, and nothing else.
 func (p *Portal) choiceMark(person contact.PersonID, channel contact.Channel, c consentpg.Choice) string {

@@ -11,16 +11,18 @@ import (
 )
 
 // waitForNews answers with the page's sections as soon as they differ from what the page shows, and with nothing (204) when
-// patience is over.
+// patience is over. A page of another visit gets 403: the browser has one cookie for all its windows, and one that still names
+// somebody else must not get the forms of whoever is logged in now.
 func (p *Portal) waitForNews(w http.ResponseWriter, r *http.Request) error {
 	v, known, err := p.visit(r)
 	if err != nil {
 		return err
 	}
-	if !known {
+	of, shown, _ := strings.Cut(r.URL.Query().Get("after"), ".")
+	if !known || of != p.visitMark(v) {
 		return web.Fault{Status: http.StatusForbidden}
 	}
-	shownChoices, shownHeld, _ := strings.Cut(r.URL.Query().Get("after"), ".")
+	shownChoices, shownHeld, _ := strings.Cut(shown, ".")
 	changed, err := p.untilChanged(r, v.person.ID, shownChoices)
 	if err != nil {
 		return err

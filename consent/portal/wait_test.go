@@ -161,6 +161,37 @@ func TestAPageThatLeavesIsForgotten(t *testing.T) {
 	}
 }
 
+// The cookie is one for all windows: a page that is still open when somebody else logs in must not become that person's.
+func TestAnOpenPageDoesNotBecomeAnotherPersons(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, patient)
+	w.loggedIn("en", 1).saves(contact.Email, "choice", "share", "value", "bodil@example.se")
+	first := w.loggedIn("en", 0)
+	state := first.page.One("#sections").Attr("data-state")
+	form := first.filled(contact.Mobile, "choice", "share", "value", number, "notify", "yes")
+	second := *first
+	second.logsOut().logsIn(1)
+	_, unmarked, _ := strings.Cut(state, ".")
+	for _, after := range []string{state, unmarked, "", "." + unmarked} {
+		told := second
+		told.get("/settings/wait?after=" + url.QueryEscape(after))
+		if told.status != http.StatusForbidden || told.page.Has("#sections") || strings.Contains(told.body, "bodil") {
+			t.Errorf("the first window's page, which shows %q, is told %d: %s", after, told.status, told.body)
+		}
+	}
+	first.post("/settings/mobile", form)
+	if first.status != http.StatusForbidden || w.decisions() != 1 {
+		t.Errorf("the first window's form: %d with %d decisions", first.status, w.decisions())
+	}
+	if first.page.One("#mobile-value").Attr("value") != "" || first.page.Has("#mobile-form [checked]") || strings.Contains(first.body, number[1:]) {
+		t.Errorf("Bodil's page holds what Tove typed: %s", first.body)
+	}
+	second.logsOut().logsIn(0)
+	if second.get("/settings/wait?after=" + url.QueryEscape(state)); second.status != http.StatusForbidden {
+		t.Errorf("a page of the same person's earlier visit is told %d", second.status)
+	}
+}
+
 func TestTheSameNewsHasTheSameMark(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -211,13 +211,23 @@ func (w *world) visitor(language string) *visitor {
 // loggedIn is a visitor on the settings page, as one of persons.
 func (w *world) loggedIn(language string, person int) *visitor {
 	w.t.Helper()
-	v := w.visitor(language)
+	return w.visitor(language).logsIn(person)
+}
+
+func (v *visitor) logsIn(person int) *visitor {
+	v.w.t.Helper()
 	v.get("/")
 	v.post("/login", url.Values{"form": {v.page.One("form [name=form]").Attr("value")}, "person": {string(rune('0' + person))}})
 	if v.url.Path != "/settings" {
-		w.t.Fatalf("after the login: %d at %s", v.status, v.url.Path)
+		v.w.t.Fatalf("after the login: %d at %s", v.status, v.url.Path)
 	}
 	return v
+}
+
+func (v *visitor) logsOut() *visitor {
+	v.w.t.Helper()
+	v.get("/settings")
+	return v.post("/logout", url.Values{"form": {v.page.One("form.who [name=form]").Attr("value")}})
 }
 
 func (v *visitor) get(path string) *visitor {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -44,8 +45,11 @@ type Seal struct {
 type FormID [formIDLen]byte
 
 // ErrForm says that a form's token is missing, forged, too old, or was given for something else. The site shows the form anew,
-// with what was typed.
+// and not what was typed: that may be somebody else's, who was logged in before in the same browser.
 var ErrForm = errors.New("the form's token does not hold")
+
+// ErrFormOld is the ErrForm of a token that is too old, and else holds. The site shows the form anew, with what was typed.
+var ErrFormOld = fmt.Errorf("%w: it is too old", ErrForm)
 
 // Token gives a form a new id and seals it for two hours.
 func (k *Kit) Token(s Seal) string {
@@ -55,7 +59,7 @@ func (k *Kit) Token(s Seal) string {
 	return base64.RawURLEncoding.EncodeToString(append(head, k.mac(s, head)...))
 }
 
-// Open returns the id of a form whose token holds, else ErrForm.
+// Open returns the id of a form whose token holds, else ErrForm or ErrFormOld.
 func (k *Kit) Open(token string, s Seal) (FormID, error) {
 	const headLen = formIDLen + 8
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
@@ -63,7 +67,7 @@ func (k *Kit) Open(token string, s Seal) (FormID, error) {
 		return FormID{}, ErrForm
 	}
 	if uint64(k.Now().Unix()) >= binary.BigEndian.Uint64(raw[formIDLen:]) {
-		return FormID{}, ErrForm
+		return FormID{}, ErrFormOld
 	}
 	return FormID(raw[:formIDLen]), nil
 }

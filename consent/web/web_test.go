@@ -170,8 +170,11 @@ func TestFormIsBoundToAllItWasGivenFor(t *testing.T) {
 		t.Error("a form is over too early")
 	}
 	s.now = s.now.Add(time.Second)
-	if _, err := s.Open(token, seal); !errors.Is(err, web.ErrForm) {
-		t.Error("a form is never over")
+	if _, err := s.Open(token, seal); !errors.Is(err, web.ErrForm) || !errors.Is(err, web.ErrFormOld) {
+		t.Errorf("a form that is over: %v", err)
+	}
+	if _, err := s.Open(token, web.Seal{Session: web.SessionID{2}, Subject: "person", Purpose: "save"}); errors.Is(err, web.ErrFormOld) {
+		t.Error("another session's token passes for one that is only too old")
 	}
 }
 

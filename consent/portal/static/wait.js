@@ -37,7 +37,11 @@
       const began = Date.now();
       let status = 0;
       try { status = await ask(signal); } catch { /* no answer: try again after a pause */ }
-      if (status === 403 || signal.aborted) return; // logged out
+      if (signal.aborted) return;
+      if (status === 403) { // logged out, or somebody else is logged in: this page is over, with all that was typed in it
+        location.replace("/settings"); // a reload might send a form again, or fill in what was typed
+        return;
+      }
       const answered = status === 200 || status === 204 && Date.now() - began > 1000;
       pause = answered ? 1000 : Math.min(2 * pause, longest);
       if (!answered) await new Promise((done) => setTimeout(done, pause));
