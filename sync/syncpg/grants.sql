@@ -4,7 +4,7 @@ grant select on sync.schema_version to contactsync_worker, contactsync_support, 
 
 grant select, insert, update on sync.person, sync.channel, sync.partition to contactsync_worker;
 grant delete on sync.partition to contactsync_worker; -- of a topic that was made anew with fewer
-grant select, insert, update on sync.server to contactsync_worker;
+grant select, update on sync.server to contactsync_worker;
 grant select, insert, update, delete on sync.due, sync.ask, sync.call_slot, sync.proof, sync.reconcile_run, sync.reconcile_case
     to contactsync_worker;
 grant select, insert on sync.refused to contactsync_worker;

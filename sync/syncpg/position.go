@@ -37,9 +37,6 @@ func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.As
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `insert into sync.server (run) values (`+pgschema.RunSQL+`) on conflict do nothing`); err != nil {
-			return err
-		}
 		for i, a := range assigned {
 			err := tx.QueryRow(ctx, `
 				insert into sync.partition as p (topic, number, next_offset, gate_offset, run) values ($1, $2, $3, $4, `+pgschema.RunSQL+`)
