@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -97,7 +98,8 @@ func (a *attempt) read(ctx context.Context, targets []plan.Target) (Reading, boo
 	version := reading.Record().Version
 	late, second := a.lagging(version), a.unfinishedSecond(version, began)
 	if wait := max(late, second); wait > 0 {
-		a.result.RetryIn, a.result.Untried = wait, late == 0 // nothing has failed: else the first failure would put off for minutes who has waited often
+		// Unless the version was refused nothing has failed: else the first failure would put off for minutes who has waited often.
+		a.result.RetryIn, a.result.Untried = wait, version != a.stale
 		return nil, false
 	}
 	return reading, true
@@ -300,6 +302,23 @@ func (a *attempt) park(targets []plan.Target, why reason.Code) {
 
 // later gives the place back until the backoff, or the register's own wish, is over.
 func (a *attempt) later(wish time.Duration) {
-	a.result.RetryIn = max(min(wish, a.cfg.MaxBackoff), a.backoff(a.claim.Attempts))
+	a.result.RetryIn = max(min(wish, a.longest()), a.backoff())
 	a.result.Untried = a.unheard && a.failed == nil
+}
+
+// longestForNo is MaxBackoff for who has withdrawn. It is not shorter: of those that the register fails on whatever is tried, a few dozen
+// would take the calls of all who share.
+const longestForNo = time.Minute
+
+func (a *attempt) longest() time.Duration {
+	if slices.ContainsFunc(a.claim.Targets, func(t plan.Target) bool { return t.Want.Kind == plan.Withdrawn }) {
+		return min(a.cfg.MaxBackoff, longestForNo)
+	}
+	return a.cfg.MaxBackoff
+}
+
+// backoff is capped exponential with full jitter: 0.2 s, 0.4 s, … on average half of that.
+func (a *attempt) backoff() time.Duration {
+	top := min(a.longest(), 200*time.Millisecond<<min(a.claim.Attempts, 20))
+	return time.Duration(rand.Int64N(int64(top))) + time.Millisecond
 }

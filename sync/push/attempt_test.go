@@ -262,25 +262,44 @@ func TestNoWriteThatCouldOutliveTheLease(t *testing.T) {
 	}
 }
 
-// Who failed together must not come back together: the waits lie all over the time that the attempt allows.
+// Who failed together must not come back together: the waits lie all over the time that the attempt allows. It is never long for a No.
 func TestBackoffGrowsWithinItsCap(t *testing.T) {
 	t.Parallel()
 	const draws = 200
 	down := &push.Error{Class: push.Retry, Err: errors.New("down")}
-	for _, attempts := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 40} {
-		top := min(time.Minute, 200*time.Millisecond<<min(attempts, 20))
-		least, most, sum := time.Hour, time.Duration(0), time.Duration(0)
-		for range draws {
-			got := pushOne(t, push.Claim{Attempts: attempts, Targets: []plan.Target{target(contact.Mobile, plan.Shared)}},
-				&scripted{errs: []error{down}}, func(c *push.Config) { c.MaxBackoff = time.Minute })
-			if got.RetryIn <= 0 || got.Unsure {
-				t.Fatalf("after %d attempts: %+v", attempts, got)
+	for kind, longest := range map[plan.Kind]time.Duration{plan.Shared: 2 * time.Minute, plan.Withdrawn: time.Minute} {
+		for _, attempts := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 40} {
+			top := min(longest, 200*time.Millisecond<<min(attempts, 20))
+			least, most, sum := time.Hour, time.Duration(0), time.Duration(0)
+			for range draws {
+				r := &scripted{errs: []error{down}}
+				r.record.Own = map[contact.Channel][]plan.Entry{contact.Email: {{Value: contact.KnownValue("a@example.se")}}}
+				got := pushOne(t, push.Claim{Attempts: attempts, Targets: []plan.Target{target(contact.Mobile, plan.Shared), target(contact.Email, kind)}}, r,
+					func(c *push.Config) { c.MaxBackoff = 2 * time.Minute })
+				if got.RetryIn <= 0 || got.Unsure {
+					t.Fatalf("after %d attempts: %+v", attempts, got)
+				}
+				least, most, sum = min(least, got.RetryIn), max(most, got.RetryIn), sum+got.RetryIn
 			}
-			least, most, sum = min(least, got.RetryIn), max(most, got.RetryIn), sum+got.RetryIn
+			if mean := sum / draws; least > top/10 || most < top*9/10 || most > top+time.Millisecond || mean < top/3 || mean > top*2/3 {
+				t.Errorf("kind %d after %d attempts: from %v to %v, on average %v, want up to %v", kind, attempts, least, most, mean, top)
+			}
 		}
-		if mean := sum / draws; least > top/10 || most < top*9/10 || most > top+time.Millisecond || mean < top/3 || mean > top*2/3 {
-			t.Errorf("after %d attempts: from %v to %v, on average %v, want up to %v", attempts, least, most, mean, top)
-		}
+	}
+}
+
+// To wait until our last write shows is no failed attempt; to be refused for an old version is one.
+func TestWaitingForALateReadIsNoAttempt(t *testing.T) {
+	t.Parallel()
+	waits := func(c *push.Config) { c.ReadLag = 3 * time.Second }
+	late := &scripted{record: plan.Record{Version: "20261123120000"}}
+	claim := push.Claim{Targets: []plan.Target{target(contact.Mobile, plan.Shared)}, Written: push.Written{Version: "20261123120001", At: time.Now()}}
+	if got := pushOne(t, claim, late, waits); !got.Untried || got.RetryIn == 0 || len(late.writes) != 0 {
+		t.Errorf("a late read: %+v", got)
+	}
+	old := &scripted{record: plan.Record{Version: "20261123120001"}, errs: []error{&push.Error{Class: push.Stale, Err: errors.New("old")}}}
+	if got := pushOne(t, claim, old, waits); got.Untried || got.RetryIn == 0 || len(old.writes) != 1 {
+		t.Errorf("a refused version: %+v", got)
 	}
 }
 

@@ -211,7 +211,7 @@ func (a *attempt) unsettled(r Result) Result {
 	r.Settled = slices.DeleteFunc(r.Settled, func(s Settled) bool {
 		withdrawn := s.Target.Want.Kind == plan.Withdrawn
 		if withdrawn {
-			r.RetryIn = max(r.RetryIn, a.backoff(a.claim.Attempts))
+			r.RetryIn = max(r.RetryIn, a.backoff())
 		}
 		return withdrawn
 	})

@@ -220,6 +220,18 @@ func TestWishToBeLeftAloneIsHeeded(t *testing.T) {
 	personV4 := func(t *testing.T) *world { t.Helper(); return newWorld(t, nil) }
 	for way, newWay := range map[string]func(*testing.T) *world{"personv4": personV4, "contactsv1": newBulkWorld} {
 		for wish, want := range map[string]time.Duration{"100": 100 * time.Second, "999999999": 5 * time.Minute} {
+			t.Run(way+" "+wish+" for a No", func(t *testing.T) {
+				t.Parallel()
+				w := newWay(t)
+				w.shares("empty", 1)
+				w.pushes()
+				w.withdraws("empty", 2)
+				w.network.refuse, w.network.leave = http.StatusServiceUnavailable, wish
+				w.pushes()
+				if due := w.due("sync.due"); due > time.Minute || due < time.Minute/2 {
+					t.Errorf("tried again in %v, want a minute", due)
+				}
+			})
 			t.Run(way+" "+wish, func(t *testing.T) {
 				t.Parallel()
 				w := newWay(t)

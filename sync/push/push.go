@@ -84,7 +84,7 @@ type Result struct {
 	Unsure  bool
 	Written Written       // zero if no write was answered
 	RetryIn time.Duration // when the targets that are neither settled nor parked are due again
-	Untried bool          // this was no attempt: the register was not asked, or a version's second is not over
+	Untried bool          // this was no attempt: the register was not asked, a version's second is not over, or our last write may not show yet
 	Linked  []RecordResult
 }
 

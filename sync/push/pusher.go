@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -35,7 +34,7 @@ type Config struct {
 	Concurrency int
 	// CallTimeout bounds one register call with its retries (4 s). It must lie well inside the store's lease.
 	CallTimeout time.Duration
-	MaxBackoff  time.Duration // between two attempts for one person (5 min)
+	MaxBackoff  time.Duration // between two attempts for one person (5 min; never more than 1 min for one who has withdrawn)
 	// ReadLag is how late a write shows in the register's reads: 3 s for the national service, 0 for ours.
 	ReadLag time.Duration
 	// VersionSettle is how long after a version's own second a record with it may still change: for registers whose versions are
@@ -405,12 +404,6 @@ func (a *attempt) vote() error {
 }
 
 func (p *Pusher) now() time.Time { return p.cfg.Now() }
-
-// backoff is capped exponential with full jitter: 0.2 s, 0.4 s, … on average half of that.
-func (p *Pusher) backoff(attempts int) time.Duration {
-	top := min(p.cfg.MaxBackoff, 200*time.Millisecond<<min(attempts, 20))
-	return time.Duration(rand.Int64N(int64(top))) + time.Millisecond
-}
 
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

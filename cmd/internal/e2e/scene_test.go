@@ -339,8 +339,8 @@ func (s *scene) versions() int64 {
 	return s.count(`select sum(version::bigint)::bigint from register.persons`)
 }
 
-// patience is far above what anything takes: a busy machine is no failure here.
-const patience = 4 * time.Minute
+// patience is above the longest backoff: a share that the faults have put off again and again may wait for five minutes.
+const patience = 6 * time.Minute
 
 // eventually asks until the answer is yes.
 func eventually(t *testing.T, what string, is func() bool) {
