@@ -141,32 +141,28 @@ type protection struct {
 
 // store is the statement of overwrite for all of a group, whose rows are judged and logged one by one. It passes over records that
 // somebody else holds. So it waits for nobody: no two statements can wait for each other, whatever order they go in, nobody is held up
-// by another one's record, and no version is drawn long before it is seen.
+// by another one's record, and no version is drawn long before it is seen. What is only logged joins at the end: an update copies the
+// whole row that it joins with, in case it must judge anew.
 func (g *draftedGroup) store(ctx context.Context, conn *pgxpool.Conn) ([]protection, error) {
 	if len(g.updates) == 0 {
 		return nil, nil
 	}
 	rows, err := conn.Query(ctx, `
-		with held as (
-			select a.*, p.ctid as place
+		with changed as (
+			update register.persons p set version = a.next, content = a.content,
+				own_version = a.next, mobile = a.mobile, mobile_notify = a.mobile_notify, email = a.email, email_notify = a.email_notify
 			from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[],
-				$7::text[], $8::boolean[], $9::text[], $10::boolean[],
-				$11::uuid[], $12::timestamptz[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[],
-				$20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[]) with ordinality
-			as a (of_root, of_extension, previous, next, content, unrestricted, mobile, mobile_notify, email, email_notify, `+accessColumns+`, n)
-			join register.persons p on p.root = a.of_root and p.extension = a.of_extension
-			where p.version = a.previous
-				and not p.deceased and (a.unrestricted or not p.protected_person and not p.protected_population)
-			for no key update of p skip locked
-		), changed as (
-			update register.persons p set version = h.next, content = h.content,
-				own_version = h.next, mobile = h.mobile, mobile_notify = h.mobile_notify, email = h.email, email_notify = h.email_notify
-			from held h
-			where p.ctid = h.place
-			returning h.*, p.protected_person, p.protected_population
+				$7::text[], $8::boolean[], $9::text[], $10::boolean[]) with ordinality
+			as a (of_root, of_extension, previous, next, content, unrestricted, mobile, mobile_notify, email, email_notify, n)
+			where p.ctid = (select ctid from register.persons where root = a.of_root and extension = a.of_extension for no key update skip locked)
+				and p.version = a.previous and not p.deceased and (a.unrestricted or not p.protected_person and not p.protected_population)
+			returning a.n, p.protected_person, p.protected_population
 		), logged as (
 			insert into register.access_log (`+accessColumns+`)
-			select `+accessColumns+` from changed
+			select `+accessColumns+`
+			from unnest($11::uuid[], $12::timestamptz[], $13::bytea[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[],
+				$20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[]) with ordinality
+			as l (`+accessColumns+`, n) join changed using (n)
 		)
 		select n, protected_person, protected_population from changed`,
 		append([]any{g.roots, g.extensions, g.versions, g.nexts, g.contents, g.unrestricted,
