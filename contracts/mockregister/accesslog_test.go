@@ -79,6 +79,21 @@ func TestEveryAccessIsLogged(t *testing.T) {
 			u.Actor = staff()
 			s.updates(t, u, "")
 		}, []string{worker + " SE2321000016-UNIT SE2321000016-1A2B P " + update + "Unrestricted/4 write unrestricted ok"}},
+		{"an update by staff whose name the log cannot take", func(t *testing.T, s served) {
+			u := contracttest.Unchanged(s.stood(t))
+			u.Actor = staff()
+			u.Actor.ID.Extension = "SE2321000016_1A2B"
+			_, err := s.client(t).Update(t.Context(), u)
+			isFault(t, err, "")
+		}, []string{worker + " SE2321000016-UNIT - P " + update + "Unrestricted/4 write unrestricted fault_Client"}},
+		{"an update for an organisation whose name the log cannot take", func(t *testing.T, s served) {
+			u := contracttest.Unchanged(s.stood(t))
+			u.Actor = staff()
+			u.Actor.Professional.Organization.Extension = "the clinic"
+			_, err := s.ClientV3(t, worker, address, false).Update(t.Context(), personv3.Update{
+				Actor: personv3.Actor{ID: u.Actor.ID, Professional: u.Actor.Professional}, Person: u.Person, VersionToUpdate: u.VersionToUpdate})
+			isFault(t, err, "")
+		}, []string{worker + " SE2321000016 SE2321000016-1A2B P " + update + "Unrestricted/3 write unrestricted fault_Client"}},
 		{"an update by staff, by who may not act for support", func(t *testing.T, s served) {
 			u := contracttest.Unchanged(s.stood(t))
 			u.Actor = staff()
