@@ -173,7 +173,7 @@ func read(response *http.Response, answer any) error {
 		return p
 	}
 	if response.StatusCode != http.StatusOK {
-		return &rivta.StatusError{Status: response.StatusCode, Reason: "the answer is none of this contract"}
+		return &rivta.StatusError{Status: response.StatusCode, RetryAfter: rivta.RetryAfter(response.Header), Reason: "the answer is none of this contract"}
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
