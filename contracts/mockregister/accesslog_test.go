@@ -62,6 +62,15 @@ func TestEveryAccessIsLogged(t *testing.T) {
 		{"a restricted read", func(t *testing.T, s served) {
 			must(s.Client(t, clinic, address, true).Get(t.Context(), s.id(t, "both_channels")))(t)
 		}, []string{clinic + " SE2321000016 - P " + get + "/4 read restricted ok"}},
+		{"a restricted read of a protected person, by one record and by profile", func(t *testing.T, s served) {
+			must(s.Client(t, clinic, address, true).Get(t.Context(), s.id(t, "secrecy")))(t)
+			must(s.Profiles(t, clinic, address, true).Persons(t.Context(), []personv4.ID{s.id(t, "secrecy")}, personprofilev5.P3, false))(t)
+		}, []string{
+			clinic + " SE2321000016 - secrecy " + get + "/4 read restricted blanked",
+			clinic + " SE2321000016 - secrecy GetPersonsForProfile/5 read restricted blanked",
+		}},
+		{"an unrestricted read of a protected person", func(t *testing.T, s served) { s.record(t, "secrecy") },
+			[]string{worker + " SE2321000016 - secrecy " + get + "Unrestricted/4 read unrestricted ok"}},
 		{"a read of nobody", func(t *testing.T, s served) { must(s.client(t).Get(t.Context(), nobody))(t) },
 			[]string{worker + " SE2321000016 - 201701012393 " + get + "Unrestricted/4 read unrestricted no_record"}},
 		{"a read by whom nobody lets in", func(t *testing.T, s served) {
