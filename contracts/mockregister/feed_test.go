@@ -149,6 +149,16 @@ func TestACursorFromBeforeARestoreLeadsNowhere(t *testing.T) {
 	if page, err := client.Changes(ctx, contactsv1.From{Cursor: since}); err != nil || page.Cursor != since {
 		t.Errorf("a cursor of the restored feed: %v", err)
 	}
+	must(s.pool.Exec(ctx, `update register.feed set at = $1`, noon().Add(-feedWindow-time.Hour)))(t)
+	must(0, s.prune(ctx))(t)
+	var epochs int
+	must(0, s.pool.QueryRow(ctx, `select count(*) from register.feed_epoch`).Scan(&epochs))(t)
+	if _, err := client.Changes(ctx, contactsv1.From{Cursor: saved}); code(err) != "410 cursor_expired" || epochs != 0 {
+		t.Errorf("when all that the backup had is pruned: %v, and %d epochs are kept", err, epochs)
+	}
+	if page, err := client.Changes(ctx, contactsv1.From{Cursor: since}); err != nil || page.Cursor != since {
+		t.Errorf("the end of an empty feed: %v", err)
+	}
 }
 
 func TestAReaderIsWokenByNews(t *testing.T) {
