@@ -10,6 +10,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -90,6 +91,9 @@ func (c *Client) Change(ctx context.Context, key string, changes []Change) ([]Ou
 	err := c.post(ctx, "/changes", http.Header{"Idempotency-Key": {key}}, changeRequest{changes}, &answer)
 	if err == nil && len(answer.Outcomes) != len(changes) {
 		err = &rivta.StatusError{Status: http.StatusOK, Reason: "the answer is about another number of changes"}
+	}
+	if err == nil && slices.ContainsFunc(answer.Outcomes, func(o Outcome) bool { return o.Version != "" && !isVersion(o.Version) }) {
+		err = &rivta.StatusError{Status: http.StatusOK, Reason: "the answer has a version that is none"}
 	}
 	return answer.Outcomes, err
 }
@@ -173,7 +177,7 @@ func read(response *http.Response, answer any) error {
 		return p
 	}
 	if response.StatusCode != http.StatusOK {
-		return &rivta.StatusError{Status: response.StatusCode, Reason: "the answer is none of this contract"}
+		return &rivta.StatusError{Status: response.StatusCode, RetryAfter: rivta.RetryAfter(response.Header), Reason: "the answer is none of this contract"}
 	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {

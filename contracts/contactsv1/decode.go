@@ -169,8 +169,6 @@ func (c *checks) problem() *problem.Problem {
 	return p
 }
 
-var versionText = regexp.MustCompile(`^[0-9]{14}$`)
-
 func (c *checks) items(list string, count int) {
 	c.must(count > 0, "too_few", "%s", list)
 	c.must(count <= MaxItems, "too_many", "%s", list)
@@ -216,7 +214,7 @@ func decodeHeld(text []byte) ([]Held, *problem.Problem) {
 	c.items("held", len(request.Held))
 	for i, h := range request.Held {
 		c.person(h.Person, "held", i, ".person")
-		if !versionText.MatchString(h.Version) {
+		if !isVersion(h.Version) {
 			c.must(false, "form", "held[%d].version", i)
 		}
 	}

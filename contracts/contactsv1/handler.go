@@ -393,7 +393,11 @@ func (s server) change(r *request, body []byte) (reply, error) {
 }
 
 func (s server) changes(r *request, _ []byte) (reply, error) {
-	from, wrong := readFrom(r.URL.Query())
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // a cursor that cannot be read must not begin the feed anew
+		return reply{}, problem.Invalid(CodeInvalid, "query", "form")
+	}
+	from, wrong := readFrom(query)
 	if wrong != nil {
 		return reply{}, wrong
 	}

@@ -14,6 +14,7 @@ import (
 var (
 	rootText      = regexp.MustCompile(`^[0-2](\.(0|[1-9][0-9]{0,15})){1,20}$`)
 	extensionText = regexp.MustCompile(`^[0-9A-Za-z-]{1,32}$`)
+	versionText   = regexp.MustCompile(`^[0-9]{14}$`)
 	eventIDText   = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 )
 
@@ -28,13 +29,14 @@ func TestFormsAreThoseOfTheirExpressions(t *testing.T) {
 		"domain":    {regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)+$`), isDomain},
 		"root":      {rootText, isRoot},
 		"extension": {extensionText, isExtension},
+		"version":   {versionText, isVersion},
 		"event id":  {eventIDText, isEventID},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bare := strings.Trim(form.expression.String(), "^$")
 			near := []*rapid.Generator[string]{rapid.StringMatching(bare)}
-			for bound, around := range map[string]string{"{6,14}": "{4,16}", "{1,64}": "{60,68}", "{0,15}": "{13,17}", "{1,20}": "{17,22}", "{1,32}": "{28,36}"} {
+			for bound, around := range map[string]string{"{6,14}": "{4,16}", "{1,64}": "{60,68}", "{0,15}": "{13,17}", "{1,20}": "{17,22}", "{1,32}": "{28,36}", "{14}": "{12,16}"} {
 				if strings.Contains(bare, bound) {
 					near = append(near, rapid.StringMatching(strings.Replace(bare, bound, around, 1)))
 				}

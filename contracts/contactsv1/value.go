@@ -76,6 +76,9 @@ func isEventID(s string) bool {
 	return s != "" && len(s) <= 64 && consists(s, func(c byte) bool { return isAlphanumericOrHyphen(c) || c == '.' || c == '_' || c == ':' })
 }
 
+// isVersion is ^[0-9]{14}$
+func isVersion(s string) bool { return len(s) == 14 && consists(s, isDigit) }
+
 func consists(s string, of func(byte) bool) bool {
 	for i := range len(s) {
 		if !of(s[i]) {

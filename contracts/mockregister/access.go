@@ -151,9 +151,13 @@ func (r *Register) Authorize(ctx context.Context, caller rivta.Caller, op rivta.
 	return nil
 }
 
-// judgeActor refuses an update in the name of staff by a system that may not act for support, and logs it. Who acts stands in the
-// message, so that this is judged after all else that lets a caller in.
+// judgeActor refuses an update by somebody whom the access log cannot name, or in the name of staff by a system that may not act for support,
+// and logs it. Who acts stands in the message, so that this is judged after all else that lets a caller in.
 func (r *Register) judgeActor(ctx context.Context, c call, update personv4.Update) error {
+	if !nameable(update.Actor) {
+		_, err := r.refuseForm(ctx, c, update, unnameable())
+		return err
+	}
 	if !byStaff(update) {
 		return nil
 	}
@@ -165,6 +169,16 @@ func (r *Register) judgeActor(ctx context.Context, c call, update personv4.Updat
 	fault.String += " i personals namn"
 	_, err = r.refuseForm(ctx, c, update, fault)
 	return err
+}
+
+// nameable tells whether the access log can tell who acts, and for whom.
+func nameable(a personv4.Actor) bool {
+	return loggable(a.ID) && (a.Professional == nil || loggable(a.Professional.Organization))
+}
+
+// unnameable is the fault for an update that would be made by nobody: TKB leaves open what identities of staff and organisations look like.
+func unnameable() *rivta.Fault {
+	return &rivta.Fault{Code: rivta.FaultClient, String: "actor: malformed identity"}
 }
 
 // byStaff tells whether an update is in the name of staff. Residents and those who act for them, such as guardians, have a

@@ -116,11 +116,19 @@ func faultOutcome(f *rivta.Fault) string { return cmp.Or(f.VP, "fault_"+string(f
 // errNotLogged says that the access log cannot be written. Then nothing is shown and nothing changed; it may be over soon.
 var errNotLogged = errors.New("the access log cannot be written")
 
+// shownAs is the outcome of a read of somebody whom the register knows. Blanked: next to nothing was told, since the person is protected.
+func shownAs(blanked bool) string {
+	if blanked {
+		return "blanked"
+	}
+	return personv4.OutcomeOK
+}
+
 // logRead is logReads of a call to one record.
 func (r *Register) logRead(ctx context.Context, c call, record *personv4.Record) error {
-	outcome := personv4.OutcomeOK
-	if record == nil {
-		outcome = personv4.OutcomeNoRecord
+	outcome := personv4.OutcomeNoRecord
+	if record != nil {
+		outcome = shownAs(record.Protected() && !c.unrestricted)
 	}
 	return r.logReads(ctx, []accessEntry{c.entry(outcome)})
 }
@@ -140,8 +148,9 @@ func (c call) bulkEntries(query personprofilev5.Query, answers []personprofilev5
 		case answers[i].Person == nil:
 			add(id, personv4.OutcomeNoRecord)
 		default:
-			add(id, personv4.OutcomeOK)
-			add(answers[i].Person.ID, personv4.OutcomeOK)
+			outcome := shownAs(answers[i].Person.Protected() && !query.Unrestricted)
+			add(id, outcome)
+			add(answers[i].Person.ID, outcome)
 		}
 	}
 	return entries

@@ -62,6 +62,15 @@ func TestEveryAccessIsLogged(t *testing.T) {
 		{"a restricted read", func(t *testing.T, s served) {
 			must(s.Client(t, clinic, address, true).Get(t.Context(), s.id(t, "both_channels")))(t)
 		}, []string{clinic + " SE2321000016 - P " + get + "/4 read restricted ok"}},
+		{"a restricted read of a protected person, by one record and by profile", func(t *testing.T, s served) {
+			must(s.Client(t, clinic, address, true).Get(t.Context(), s.id(t, "secrecy")))(t)
+			must(s.Profiles(t, clinic, address, true).Persons(t.Context(), []personv4.ID{s.id(t, "secrecy")}, personprofilev5.P3, false))(t)
+		}, []string{
+			clinic + " SE2321000016 - secrecy " + get + "/4 read restricted blanked",
+			clinic + " SE2321000016 - secrecy GetPersonsForProfile/5 read restricted blanked",
+		}},
+		{"an unrestricted read of a protected person", func(t *testing.T, s served) { s.record(t, "secrecy") },
+			[]string{worker + " SE2321000016 - secrecy " + get + "Unrestricted/4 read unrestricted ok"}},
 		{"a read of nobody", func(t *testing.T, s served) { must(s.client(t).Get(t.Context(), nobody))(t) },
 			[]string{worker + " SE2321000016 - 201701012393 " + get + "Unrestricted/4 read unrestricted no_record"}},
 		{"a read by whom nobody lets in", func(t *testing.T, s served) {
@@ -79,6 +88,21 @@ func TestEveryAccessIsLogged(t *testing.T) {
 			u.Actor = staff()
 			s.updates(t, u, "")
 		}, []string{worker + " SE2321000016-UNIT SE2321000016-1A2B P " + update + "Unrestricted/4 write unrestricted ok"}},
+		{"an update by staff whose name the log cannot take", func(t *testing.T, s served) {
+			u := contracttest.Unchanged(s.stood(t))
+			u.Actor = staff()
+			u.Actor.ID.Extension = "SE2321000016_1A2B"
+			_, err := s.client(t).Update(t.Context(), u)
+			isFault(t, err, "")
+		}, []string{worker + " SE2321000016-UNIT - P " + update + "Unrestricted/4 write unrestricted fault_Client"}},
+		{"an update for an organisation whose name the log cannot take", func(t *testing.T, s served) {
+			u := contracttest.Unchanged(s.stood(t))
+			u.Actor = staff()
+			u.Actor.Professional.Organization.Extension = "the clinic"
+			_, err := s.ClientV3(t, worker, address, false).Update(t.Context(), personv3.Update{
+				Actor: personv3.Actor{ID: u.Actor.ID, Professional: u.Actor.Professional}, Person: u.Person, VersionToUpdate: u.VersionToUpdate})
+			isFault(t, err, "")
+		}, []string{worker + " SE2321000016 SE2321000016-1A2B P " + update + "Unrestricted/3 write unrestricted fault_Client"}},
 		{"an update by staff, by who may not act for support", func(t *testing.T, s served) {
 			u := contracttest.Unchanged(s.stood(t))
 			u.Actor = staff()

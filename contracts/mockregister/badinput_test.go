@@ -122,6 +122,21 @@ func TestCallsAreLoggedWithoutPersonalData(t *testing.T) {
 	checkLine(t, s, person, logLine{Operation: write, Caller: worker, Outcome: "error:stale_version", Blame: "client", CorrelationID: id})
 }
 
+// The access log is written in statements that calls share: a text that PostgreSQL does not take would be the trouble of all of them, also if
+// it came from a system that may nothing.
+func TestACorrelationIDThatIsNoTextIsNotTaken(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	headers := soapHeaders()
+	headers.Set("x-skltp-correlation-id", "\xff6f1f7f0e-6f0b-4c7e-9f5e-0d5f2f6a1c11\xff")
+	for caller, want := range map[string]string{worker: "no_record", "SE2321000016-CSX1": "VP007"} {
+		_, answer := s.post(t.Context(), t, s.HTTP(t, caller), message(fmt.Sprintf(addressHeader, address), ""), headers)
+		if _, line := s.nextLine(t); line.Outcome != want {
+			t.Errorf("%s: %s, want %s; answer %s", caller, line.Outcome, want, answer)
+		}
+	}
+}
+
 func TestOriginalConsumerIsLogged(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -205,12 +205,9 @@ func (r *Register) lookup(ctx context.Context, c contactsv1.Call, asked []person
 }
 
 func readEntry(c contactsv1.Call, id personv4.ID, contact contactsv1.Contact) accessEntry {
-	outcome := personv4.OutcomeOK
-	switch {
-	case !contact.Found:
-		outcome = personv4.OutcomeNoRecord
-	case contact.Blanked:
-		outcome = "blanked"
+	outcome := personv4.OutcomeNoRecord
+	if contact.Found {
+		outcome = shownAs(contact.Blanked)
 	}
 	return restEntry(c, id, outcome)
 }

@@ -77,6 +77,8 @@ func TestBadInputOfTheRESTContract(t *testing.T) {
 		{"too high a limit", "GET /changes?limit=1001", "", "", "400 invalid limit value"},
 		{"too long a wait", "GET /changes?wait=61", "", "", "400 invalid wait value"},
 		{"a parameter twice", "GET /changes?limit=1&limit=2", "", "", "400 invalid limit repeated"},
+		{"a parameter that is not to be read", "GET /changes?cursor=%zz", "", "", "400 invalid query form"},
+		{"a semicolon between parameters", "GET /changes?cursor=now;wait=0", "", "", "400 invalid query form"},
 		{"an unknown parameter", "GET /changes?" + plantedPerson + "=1", "", "", "400 invalid query unknown_parameter"},
 
 		{"an unknown address", "GET /persons/" + plantedPerson, "", "", "404 not_found"},

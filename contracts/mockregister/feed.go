@@ -57,7 +57,7 @@ func (f *feed) close() { f.once.Do(func() { close(f.closing) }) }
 
 // place is where a reader of the feed stands: what it has read last.
 type place struct {
-	epoch uuid.UUID // of the feed
+	epoch uuid.UUID // of the feed; another one for each run of the database
 	seq   int64
 }
 
@@ -139,21 +139,23 @@ func (r *Register) page(ctx context.Context, from contactsv1.From) (contactsv1.P
 		limit = 0
 	}
 	rows, err := r.pool.Query(ctx, `
-		select h.epoch, h.last, h.pruned, f.seq, f.root, f.extension, f.channel, f.version, f.at
-		from register.feed_head h left join lateral (
+		select h.epoch, h.last, h.pruned, case when h.epoch = $3 then h.last else coalesce(e.last, -1) end,
+			f.seq, f.root, f.extension, f.channel, f.version, f.at
+		from register.feed_head h left join register.feed_epoch e on e.epoch = $3 left join lateral (
 			select seq, root, extension, channel, version, at from register.feed where seq > $1 order by seq limit $2) f on true
-		order by f.seq`, at.seq, limit)
+		order by f.seq`, at.seq, limit, at.epoch)
 	if err != nil {
 		return contactsv1.Page{}, fmt.Errorf("read the feed: %w", err)
 	}
-	page, head, pruned := contactsv1.Page{Signals: []contactsv1.Signal{}}, place{}, int64(0)
+	page, head := contactsv1.Page{Signals: []contactsv1.Signal{}}, place{}
+	var pruned, known int64 // known: the last number of the cursor's epoch; negative if there was none
 	var seq *int64
 	var signal struct {
 		root, extension, channel, version *string
 		at                                *time.Time
 	}
 	last := at.seq
-	_, err = pgx.ForEachRow(rows, []any{&head.epoch, &head.seq, &pruned, &seq, &signal.root, &signal.extension, &signal.channel,
+	_, err = pgx.ForEachRow(rows, []any{&head.epoch, &head.seq, &pruned, &known, &seq, &signal.root, &signal.extension, &signal.channel,
 		&signal.version, &signal.at}, func() error {
 		if seq == nil {
 			return nil // only the head
@@ -166,7 +168,7 @@ func (r *Register) page(ctx context.Context, from contactsv1.From) (contactsv1.P
 	switch {
 	case err != nil:
 		return contactsv1.Page{}, fmt.Errorf("read the feed: %w", err)
-	case named && (at.epoch != head.epoch || at.seq > head.seq || at.seq < pruned):
+	case named && (at.seq > known || at.seq < pruned):
 		return contactsv1.Page{}, contactsv1.CursorExpired()
 	case len(page.Signals) == 0:
 		last = head.seq

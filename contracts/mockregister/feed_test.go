@@ -120,6 +120,47 @@ func TestACursorThatLeadsNowhere(t *testing.T) {
 	}
 }
 
+// A restored database numbers on from its backup, and beyond: by then a number of before is one of its own.
+func TestACursorFromBeforeARestoreLeadsNowhere(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	client, ctx := s.contacts(t, reader), t.Context()
+	now := func() string {
+		s.sequenceAll(t)
+		return must(client.Changes(ctx, contactsv1.From{Cursor: contactsv1.CursorNow}))(t).Cursor
+	}
+	s.shares(t, "empty", 1, 2)
+	saved := now()
+	s.shares(t, "empty", 3, 2)
+	forgotten := now()
+	must(s.pool.Exec(ctx, `delete from register.feed where seq > 2`))(t)
+	must(s.pool.Exec(ctx, `update register.feed_head set last = 2, run = 'of the backup'`))(t)
+	if _, err := client.Changes(ctx, contactsv1.From{Cursor: forgotten}); code(err) != "410 cursor_expired" {
+		t.Errorf("a cursor of what is forgotten: %v", err)
+	}
+	s.shares(t, "guardian", 1, 5)
+	since := now()
+	if _, err := client.Changes(ctx, contactsv1.From{Cursor: forgotten}); code(err) != "410 cursor_expired" {
+		t.Errorf("a cursor of what is forgotten, when the feed has come farther: %v", err)
+	}
+	if page, err := client.Changes(ctx, contactsv1.From{Cursor: saved}); err != nil || len(page.Signals) != 5 || page.Cursor != since {
+		t.Errorf("a cursor of what the backup had: %d signals, %v", len(page.Signals), err)
+	}
+	if page, err := client.Changes(ctx, contactsv1.From{Cursor: since}); err != nil || page.Cursor != since {
+		t.Errorf("a cursor of the restored feed: %v", err)
+	}
+	must(s.pool.Exec(ctx, `update register.feed set at = $1`, noon().Add(-feedWindow-time.Hour)))(t)
+	must(0, s.prune(ctx))(t)
+	var epochs int
+	must(0, s.pool.QueryRow(ctx, `select count(*) from register.feed_epoch`).Scan(&epochs))(t)
+	if _, err := client.Changes(ctx, contactsv1.From{Cursor: saved}); code(err) != "410 cursor_expired" || epochs != 0 {
+		t.Errorf("when all that the backup had is pruned: %v, and %d epochs are kept", err, epochs)
+	}
+	if page, err := client.Changes(ctx, contactsv1.From{Cursor: since}); err != nil || page.Cursor != since {
+		t.Errorf("the end of an empty feed: %v", err)
+	}
+}
+
 func TestAReaderIsWokenByNews(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -5,6 +5,7 @@ grant select on register.guardianships, register.parents, register.linked_identi
 grant select, update on register.persons to contactsync_register;
 grant select, insert, delete on register.change, register.feed, register.outbox to contactsync_register;
 grant select, update on register.feed_head to contactsync_register;
+grant select, insert, delete on register.feed_epoch to contactsync_register;
 grant select, insert, update, delete on register.fence to contactsync_register;
 grant select, insert, delete on register.idempotency to contactsync_register;
 grant select on register.ref_key to contactsync_register;

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"contactsync/consent/pgschema"
 )
 
 const (
@@ -92,8 +94,7 @@ func (r *Register) sequence(ctx context.Context) (n int, last int64, err error) 
 			return err
 		}
 		n = len(signals)
-		err = tx.QueryRow(ctx, `update register.feed_head set last = last + $1 returning last`, n).Scan(&last)
-		if err != nil {
+		if last, err = numberSignals(ctx, tx, n); err != nil {
 			return err
 		}
 		for i := range signals {
@@ -124,6 +125,19 @@ func takeSignals(ctx context.Context, tx pgx.Tx) ([]Signal, error) {
 	})
 	slices.SortFunc(signals, func(a, b Signal) int { return cmp.Compare(a.Seq, b.Seq) }) // the id, until it is numbered
 	return signals, err
+}
+
+// numberSignals draws n numbers and returns the last. The database may be an older one since the server was started again, which gives numbers of
+// before once more: so each run has an epoch of its own, and of those before it is known where they ended.
+func numberSignals(ctx context.Context, tx pgx.Tx, n int) (last int64, err error) {
+	err = tx.QueryRow(ctx, `
+		with ended as (
+			insert into register.feed_epoch (epoch, last) select epoch, last from register.feed_head where run <> `+pgschema.RunSQL+`
+		)
+		update register.feed_head set last = last + $1, run = `+pgschema.RunSQL+`,
+			epoch = case when run = `+pgschema.RunSQL+` then epoch else gen_random_uuid() end
+		returning last`, n).Scan(&last)
+	return last, err
 }
 
 func putIntoFeed(ctx context.Context, tx pgx.Tx, signals []Signal) error {
@@ -175,6 +189,9 @@ func (r *Register) prune(ctx context.Context) error {
 		if done.RowsAffected() == 0 {
 			break
 		}
+	}
+	if _, err := r.pool.Exec(ctx, `delete from register.feed_epoch e using register.feed_head h where e.last < h.pruned`); err != nil {
+		return fmt.Errorf("prune epochs of the feed: %w", err)
 	}
 	if _, err := r.pool.Exec(ctx, `delete from register.idempotency where at < $1`, now.Add(-answerKept)); err != nil {
 		return fmt.Errorf("prune answers: %w", err)

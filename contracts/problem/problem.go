@@ -11,6 +11,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 )
@@ -81,6 +82,9 @@ func (p *Problem) Write(w http.ResponseWriter) {
 // maxProblem bounds what a client reads of one.
 const maxProblem = 1 << 20
 
+// codeText is what a code looks like. It is part of Error, so that none may say anything else.
+var codeText = regexp.MustCompile(`^[a-z_]{1,64}$`)
+
 // Read returns the problem that an answer holds; nil if it holds none. Members that are not known are ignored.
 func Read(response *http.Response) *Problem {
 	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
@@ -88,7 +92,7 @@ func Read(response *http.Response) *Problem {
 		return nil
 	}
 	var p Problem
-	if json.NewDecoder(io.LimitReader(response.Body, maxProblem)).Decode(&p) != nil || p.Code == "" {
+	if json.NewDecoder(io.LimitReader(response.Body, maxProblem)).Decode(&p) != nil || !codeText.MatchString(p.Code) {
 		return nil
 	}
 	p.Status = response.StatusCode

@@ -34,10 +34,11 @@ func TestAProblemIsReadAsItWasWritten(t *testing.T) {
 func TestWhatIsNoProblem(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ kind, body string }{
-		"another type": {"application/json", `{"code":"x"}`},
-		"no JSON":      {problem.ContentType, `x`},
-		"no code":      {problem.ContentType, `{"title":"Bad Gateway"}`},
-		"no type":      {"", `{"code":"x"}`},
+		"another type":                  {"application/json", `{"code":"x"}`},
+		"no JSON":                       {problem.ContentType, `x`},
+		"no code":                       {problem.ContentType, `{"title":"Bad Gateway"}`},
+		"no type":                       {"", `{"code":"x"}`},
+		"a code that tells of somebody": {problem.ContentType, `{"code":"unknown_201701012393"}`},
 	} {
 		answer := httptest.NewRecorder()
 		answer.Header().Set("Content-Type", tt.kind)

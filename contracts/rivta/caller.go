@@ -36,7 +36,7 @@ func IsHSAID(text string) bool { return hsaIDText.MatchString(text) }
 // its proper form, since callers are logged.
 func CallerOf(r *http.Request) (Caller, error) {
 	caller := Caller{CorrelationID: r.Header.Get(correlationHeader)}
-	if _, err := uuid.Parse(caller.CorrelationID); err != nil {
+	if !isUUID(caller.CorrelationID) {
 		caller.CorrelationID = uuid.NewString()
 	}
 	if original := r.Header.Get(originalConsumerHeader); IsHSAID(original) {
@@ -55,6 +55,10 @@ func CallerOf(r *http.Request) (Caller, error) {
 	caller.HSAID = hsaID
 	return caller, nil
 }
+
+// isUUID takes the one usual form. uuid.Validate alone takes others too, and of one in braces it does not look at the braces: any two bytes
+// could stand there.
+func isUUID(text string) bool { return len(text) == 36 && uuid.Validate(text) == nil }
 
 // Tell sends the headers by which the caller follows its call along with an answer; call it before the answer's status is
 // written. The original consumer is told only where one was named.

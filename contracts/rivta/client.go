@@ -108,7 +108,7 @@ func withoutURL(err error) error {
 // answer judges what came back. Only statuses 200 and 500 carry SOAP.
 func (c *Client) answer(op Operation, response *http.Response, text []byte) (Element, error) {
 	status := func(reason string) (Element, error) {
-		return Element{}, &StatusError{response.StatusCode, retryAfter(response.Header), reason}
+		return Element{}, &StatusError{response.StatusCode, RetryAfter(response.Header), reason}
 	}
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusInternalServerError {
 		return status("the answer is not SOAP")
@@ -130,8 +130,8 @@ func (c *Client) answer(op Operation, response *http.Response, text []byte) (Ele
 	return message.body, nil
 }
 
-// retryAfter reads both forms of the header: seconds, and a date, which is compared with the date of the answer.
-func retryAfter(header http.Header) time.Duration {
+// RetryAfter reads both forms of the header, seconds, and a date, which is compared with the date of the answer; 0: there is none.
+func RetryAfter(header http.Header) time.Duration {
 	value := header.Get("Retry-After")
 	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
 		return time.Duration(max(seconds, 0)) * time.Second

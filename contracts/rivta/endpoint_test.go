@@ -69,11 +69,14 @@ func TestCallerTakesHeadersOnlyInProperForm(t *testing.T) {
 	if got, err := CallerOf(r); err != nil || got != want {
 		t.Errorf("%v %v, want %v", got, err, want)
 	}
-	r.Header.Set("x-skltp-correlation-id", "198507099805")
 	r.Header.Set("x-rivta-original-serviceconsumer-hsaid", "198507099805")
-	got, err := CallerOf(r)
-	if err != nil || got.OriginalConsumer != "" || !uuidText.MatchString(got.CorrelationID) {
-		t.Errorf("%v %v", got, err)
+	bare := strings.ReplaceAll(someUUID, "-", "")
+	for _, other := range []string{"198507099805", bare, "urn:uuid:" + someUUID, "{" + someUUID + "}", "\xff" + someUUID + "\xff"} {
+		r.Header.Set("x-skltp-correlation-id", other)
+		got, err := CallerOf(r)
+		if err != nil || got.OriginalConsumer != "" || got.CorrelationID == other || len(got.CorrelationID) != len(someUUID) {
+			t.Errorf("%q: %v %v", other, got, err)
+		}
 	}
 }
 

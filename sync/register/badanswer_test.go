@@ -41,6 +41,8 @@ func badAnswers(written *atomic.Int64) map[string]http.HandlerFunc {
 		"nothing":           saying(200, "application/json", ""),
 		"null":              saying(200, "application/json", "null"),
 		"another's list":    saying(200, "application/json", `{"outcomes":[]}`),
+		"no version":        saying(200, "application/json", `{"outcomes":[{"outcome":"applied","version":"\u0000"}]}`),
+		"a telling problem": saying(400, "application/problem+json", `{"code":"nobody_is_`+tove.RevealExtension()+`"}`),
 		"a page":            saying(200, "text/html", "<!DOCTYPE html><html><body>Welcome "+tove.RevealExtension()+"</body></html>"),
 		"a page of a proxy": saying(502, "text/html", "<html><h1>502 Bad Gateway</h1></html>"),
 		"a page of nothing": saying(404, "text/html", "<html><h1>404</h1></html>"),

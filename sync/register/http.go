@@ -67,11 +67,6 @@ func (a *allowed) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	if r.Header.Get("Idempotency-Key") != "" { // which net/http takes for a leave to repeat the request by itself, outside of any turn
-		once := *r
-		once.GetBody = nil
-		r = &once
-	}
 	response, err := a.next.RoundTrip(r)
 	if err == nil || r.Context().Err() == nil { // else the request may still be on its way
 		give()
@@ -109,12 +104,36 @@ type roundTripper struct{ http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.
 func (t *roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Header.Get("Idempotency-Key") != "" { // which net/http takes for a leave to repeat the request by itself: outside of any turn, and untold
+		once := *r
+		once.GetBody = nil
+		r = &once
+	}
 	response, err := t.RoundTripper.RoundTrip(r)
+	if loose, ok := r.Context().Value(looseKey{}).(*int); ok && isLoose(response, err) {
+		*loose++
+	}
 	if err != nil {
 		return nil, untold(err)
 	}
 	response.Body = untoldBody{response.Body}
 	return response, nil
+}
+
+type looseKey struct{}
+
+// countingLoose counts, of the attempts of a call under the context, those that may have been carried out for all that is known of them. What
+// the last one of several attempts came to does not tell what became of the others.
+func countingLoose(ctx context.Context) (_ context.Context, loose *int) {
+	loose = new(int)
+	return context.WithValue(ctx, looseKey{}, loose), loose
+}
+
+func isLoose(response *http.Response, err error) bool {
+	if err != nil {
+		return !neverSent(err)
+	}
+	return response.StatusCode >= http.StatusInternalServerError
 }
 
 type untoldBody struct{ io.ReadCloser }

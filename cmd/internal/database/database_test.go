@@ -73,6 +73,8 @@ func TestRoles(t *testing.T) {
 		`delete from register.persons`:                            {},
 		`update register.feed set channel = ''`:                   {},
 		`delete from register.feed`:                               {register},
+		`delete from register.feed_epoch`:                         {register},
+		`update register.feed_epoch set last = 0`:                 {},
 		`select from register.fence`:                              {register},
 		`update register.idempotency set answer = '[]'`:           {},
 		`update register.ref_key set key = ''`:                    {},
