@@ -2,8 +2,9 @@
 grant usage on schema consent to contactsync_portal, contactsync_support, contactsync_auditor;
 grant select on consent.schema_version to contactsync_portal, contactsync_support, contactsync_auditor;
 
--- A decision is made at the portal and at the support desk. Its value is erased when a newer one replaces it: hence update.
-grant select, insert, update on consent.channel, consent.decision to contactsync_portal, contactsync_support;
+-- A decision is made at the portal and at the support desk. Its value is erased when a newer one replaces it; all else of it stays.
+grant select, insert, update (revision, event_id) on consent.channel to contactsync_portal, contactsync_support;
+grant select, insert, update (value) on consent.decision to contactsync_portal, contactsync_support;
 grant insert on consent.outbox to contactsync_portal, contactsync_support;
 grant usage on sequence consent.outbox_id to contactsync_portal, contactsync_support;
 

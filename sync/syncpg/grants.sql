@@ -2,7 +2,9 @@
 grant usage on schema sync to contactsync_worker, contactsync_support, contactsync_auditor;
 grant select on sync.schema_version to contactsync_worker, contactsync_support, contactsync_auditor;
 
-grant select, insert, update on sync.person, sync.channel, sync.partition to contactsync_worker;
+-- A person's number stays: the audit tells by it whom an entry is about.
+grant select, insert, update (unsure, written_version, written_at, primary_id) on sync.person to contactsync_worker;
+grant select, insert, update on sync.channel, sync.partition to contactsync_worker;
 grant delete on sync.partition to contactsync_worker; -- of a topic that was made anew with fewer
 grant select, update on sync.server to contactsync_worker;
 grant select, insert, update, delete on sync.due, sync.ask, sync.call_slot, sync.proof, sync.reconcile_run, sync.reconcile_case

@@ -36,8 +36,11 @@ func TestRoles(t *testing.T) {
 	for statement, allowed := range map[string][]string{
 		`select from consent.decision`:                            {portal, support},
 		`update consent.decision set value = null`:                {portal, support},
+		`update consent.decision set share = true`:                {}, // what was decided, by whom, and upon which text, stays
 		`delete from consent.decision`:                            {},
 		`select from consent.channel`:                             {portal, support},
+		`update consent.channel set revision = 1`:                 {portal, support},
+		`update consent.channel set extension = ''`:               {},
 		`delete from consent.channel`:                             {},
 		`select from consent.outcome`:                             {portal, support},
 		`update consent.outcome set reason = ''`:                  {portal},
@@ -52,6 +55,9 @@ func TestRoles(t *testing.T) {
 		`update consent.audit set ground = ''`:                    {},
 		`delete from consent.audit`:                               {},
 		`truncate consent.audit`:                                  {},
+		`update sync.person set extension = ''`:                   {}, // whom the audit tells of
+		`update sync.person set unsure = true`:                    {worker},
+		`delete from sync.person`:                                 {},
 		`select from sync.channel`:                                {worker, support},
 		`update sync.channel set parked = ''`:                     {worker},
 		`delete from sync.channel`:                                {},
