@@ -94,6 +94,8 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		{"register", "AUDIT_KEY", "", "is missing"},
 		{"audit", "AUDIT_KEY", "", "is missing"},
 		{"worker", "HSA_ID", "", "is missing"},
+		{"portal", "HSA_ID", "CSP1", "is no HSA-id"},
+		{"support", "HSA_ID", "urn:hsaid:SE2321000016-CSP1", "is no HSA-id"},
 		{"worker", "REGISTER_URL", "http://register.example", "https://"},
 		{"worker", "REGISTER_CERT_FILE", "/dev/null", "is missing"},
 		{"worker", "REGISTER_CA_FILE", "/proc/self/cmdline", "no certificate"},

@@ -12,6 +12,7 @@ import (
 
 	"contactsync/consent/audit"
 	"contactsync/consent/contact"
+	"contactsync/consent/event"
 	"contactsync/consent/pgschema"
 	"contactsync/consent/portal"
 	"contactsync/consent/stream"
@@ -132,13 +133,18 @@ func readLogin(r *Reader) *stream.Login {
 }
 
 func readIdentity(r *Reader) (source string, pepper []byte) {
-	hsaID := r.Text(Variable{Name: "HSA_ID", Meaning: "this system's HSA-id, the source of its events"})
+	id := Variable{Name: "HSA_ID", Meaning: "this system's HSA-id, the source of its events"}
+	hsaID := r.Text(id)
+	source, ok := event.SourceOf(hsaID)
+	if hsaID != "" && !ok {
+		r.Faultf(id, "is no HSA-id such as SE2321000016-A1")
+	}
 	v := Variable{Name: "PEPPER", Secret: true, Meaning: "at least 32 characters, the same for portal, worker and support: keys the pseudonyms"}
 	text := r.Text(v)
 	if text != "" && len(text) < 32 {
 		r.Faultf(v, "is shorter than 32 characters")
 	}
-	return "urn:hsaid:" + hsaID, []byte(text)
+	return source, []byte(text)
 }
 
 func readAuditKey(r *Reader) audit.Key {
