@@ -65,6 +65,9 @@ func TestCompleteEnvironment(t *testing.T) {
 	if got := w.Postgres.ConnConfig.RuntimeParams; got["idle_in_transaction_session_timeout"] == "" || got["tcp_user_timeout"] == "" {
 		t.Errorf("a session whose machine has died keeps its locks: %v", got)
 	}
+	if got := config.ReadAudit(config.NewReader(env)).Postgres.ConnConfig.RuntimeParams["tcp_user_timeout"]; got != "" {
+		t.Errorf("an export ends if whoever takes it pauses for %s", got)
+	}
 	if w := config.ReadWorker(config.NewReader(append(env, "CONTACTSYNC_REGISTER_CONTRACT=contactsv1", "CONTACTSYNC_REGISTER_VERSION_SETTLE=0s"))); !w.Bulk {
 		t.Error("contactsv1 is not chosen")
 	}

@@ -76,7 +76,11 @@ type Audit struct {
 
 // ReadAudit reads the variables of `audit`; the reader has the faults.
 func ReadAudit(r *Reader) Audit {
-	return Audit{Postgres: readPostgres(r, pgschema.RoleAuditor), Key: readAuditKey(r)}
+	a := Audit{Postgres: readPostgres(r, pgschema.RoleAuditor), Key: readAuditKey(r)}
+	if a.Postgres != nil { // whoever takes an export may pause, and its session holds nobody up
+		delete(a.Postgres.ConnConfig.RuntimeParams, "tcp_user_timeout")
+	}
+	return a
 }
 
 // Reconcile is what the command `reconcile` reads where no --data names a dev: some of what a worker reads.
