@@ -90,6 +90,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		{"worker", "POSTGRES_URL", "postgres://u@db.example/x?password=hunter2", "holds a password"},
 		{"worker", "POSTGRES_URL", "postgres://u:hunter2@db.example:x/y", "no postgres"},
 		{"worker", "POSTGRES_URL", "postgres://u@db.example/x?sslmode=perhaps", "no address of PostgreSQL"},
+		{"reconcile", "POSTGRES_URL", "postgres://u@db.example/x?pool_max_conns=1", "at least 2"},
 		{"worker", "POSTGRES_PASSWORD", "x", "given twice"},
 		{"worker", "POSTGRES_PASSWORD_FILE", "/does/not/exist", "cannot be read from its file"},
 		{"worker", "PEPPER", "short", "shorter than 32"},

@@ -101,6 +101,9 @@ func ReadReconcile(r *Reader) Reconcile {
 	c.AuditKey = readAuditKey(r)
 	c.ReadLag = readReadLag(r)
 	c.CallsPerSecond = readCallsPerSecond(r)
+	if c.Postgres != nil && c.Postgres.MaxConns < 2 { // it would wait for itself for ever
+		r.Faultf(Variable{Name: "POSTGRES_URL"}, "has pool_max_conns=1, and must have at least 2: a run holds one connection until it ends")
+	}
 	return c
 }
 
