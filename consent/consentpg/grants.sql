@@ -8,8 +8,10 @@ grant select, insert, update (value) on consent.decision to contactsync_portal, 
 grant insert on consent.outbox to contactsync_portal, contactsync_support;
 grant usage on sequence consent.outbox_id to contactsync_portal, contactsync_support;
 
--- Nobody changes or deletes what is in the audit. Whoever seals it sees places and MACs only; the auditor's own looks are in it too.
-grant insert on consent.audit to contactsync_portal, contactsync_support, contactsync_auditor;
+-- Nobody changes or deletes what is in the audit, or says where in it a row stands. Whoever seals it sees places and MACs only; the auditor's own
+-- looks are in it too.
+grant insert (log_id, at, mac, actor, action, root, extension, channel, ground, outcome, event_id) on consent.audit
+    to contactsync_portal, contactsync_support, contactsync_auditor;
 grant select (id, at, era, tx, mac) on consent.audit to contactsync_portal;
 grant select, insert on consent.audit_link to contactsync_portal;
 grant select, insert, update (number, hash) on consent.audit_head to contactsync_portal;
