@@ -175,7 +175,13 @@ func readLogicalAddress(r *Reader) string {
 
 func readRegisterClient(r *Reader) RegisterClient {
 	c := RegisterClient{}
-	if u := r.URL(Variable{Name: "REGISTER_URL", Meaning: "https://host:port of the register"}, "https"); u != nil {
+	v := Variable{Name: "REGISTER_URL", Meaning: "https://host:port of the register"}
+	switch u := r.URL(v, "https"); {
+	case u == nil:
+	case u.User != nil:
+		r.Faultf(v, "holds a user: the register knows us by our certificate, and addresses are shown")
+		r.values[v.Name] = "(with a user)"
+	default:
 		c.URL = u.String()
 	}
 	c.LogicalAddress = readLogicalAddress(r)
