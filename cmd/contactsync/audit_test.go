@@ -1,8 +1,14 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"contactsync/consent/audit"
 )
 
 func TestAuditCommandsThatCannotBeUnderstood(t *testing.T) {
@@ -41,6 +47,23 @@ func TestAuditCommandsThatCannotBeUnderstood(t *testing.T) {
 		if got.code != exitUsage || got.out != "" || !strings.Contains(got.err, row.want) || strings.Count(got.err, "\n") != 1 {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+}
+
+// TestPostgreSQLStopsInTheMidst: of an audit it must not be taken for a broken log, nor of a removal for one that was refused.
+func TestPostgreSQLStopsInTheMidst(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{&pgconn.PgError{Code: "57P01"}, io.ErrUnexpectedEOF} {
+		err = fmt.Errorf("in the midst: %w", err)
+		for name, code := range map[string]int{"audit": exitCode(auditError(err)), "desk": exitCode(deskError(err))} {
+			if code != exitTryAgain {
+				t.Errorf("%s: %v is code %d", name, err, code)
+			}
+		}
+	}
+	broken := fmt.Errorf("the log access is broken: %w", &audit.Fault{Link: 1, What: "x"})
+	if code := exitCode(auditError(broken)); code != exitFailure {
+		t.Errorf("a broken log is code %d", code)
 	}
 }
 

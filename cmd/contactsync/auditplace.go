@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
@@ -36,11 +35,15 @@ func (p auditPlace) visit(ctx context.Context, do func(context.Context, auditing
 		return fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
 	defer pool.Close()
-	err = do(ctx, auditing.Reader{Pool: pool, Key: c.Key, Now: time.Now})
-	if _, unreachable := errors.AsType[*pgconn.ConnectError](err); unreachable {
-		return databaseError(err)
+	return auditError(do(ctx, auditing.Reader{Pool: pool, Key: c.Key, Now: time.Now}))
+}
+
+// auditError tells what may go better later from a log that is broken.
+func auditError(err error) error {
+	if databaseAway(err) {
+		return tryAgainError{err}
 	}
-	return err
+	return databaseError(err)
 }
 
 // find takes the data folder of a dev, or else variables.

@@ -143,7 +143,7 @@ func deskError(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, support.ErrRegisterAway), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, support.ErrRegisterAway), errors.Is(err, context.DeadlineExceeded), databaseAway(err):
 		return tryAgainError{err}
 	case errors.Is(err, support.ErrTokenForeign), errors.Is(err, support.ErrTokenExpired), errors.Is(err, support.ErrChanged):
 		return fmt.Errorf("refused, nothing was changed: %w; without --confirm the command gives a new one", err)

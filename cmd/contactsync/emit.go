@@ -20,8 +20,8 @@ import (
 )
 
 type emitFlags struct {
-	kafka, data, pepperFile string
-	checked                 bool
+	kafka, prefix, data, pepperFile string
+	checked                         bool
 }
 
 func emitCommand() *cobra.Command {
@@ -37,6 +37,8 @@ Exit code 1 if any line was not sent.`,
 	}
 	var flags emitFlags
 	c.Flags().StringVar(&flags.kafka, "kafka", "", "`HOST:PORT` of Kafka, several with commas between")
+	c.Flags().StringVar(&flags.prefix, "kafka-prefix", os.Getenv("CONTACTSYNC_KAFKA_PREFIX"),
+		"with --kafka: `TEXT` that begins the names of the installation's topics (CONTACTSYNC_KAFKA_PREFIX)")
 	c.Flags().StringVar(&flags.data, "data", "", "data `DIR` of a running dev, to find its Kafka")
 	c.Flags().StringVar(&flags.pepperFile, "pepper-file", os.Getenv("CONTACTSYNC_PEPPER_FILE"),
 		"`FILE` with the pepper of the keys (CONTACTSYNC_PEPPER_FILE); without it, and with --data, the published one of development")
@@ -46,7 +48,7 @@ Exit code 1 if any line was not sent.`,
 }
 
 func emitFile(c *cobra.Command, flags emitFlags, name string) error {
-	brokers, err := flags.brokers()
+	where, err := flags.where()
 	if err != nil {
 		return err
 	}
@@ -59,7 +61,7 @@ func emitFile(c *cobra.Command, flags emitFlags, name string) error {
 		return err
 	}
 	defer in.Close()
-	publisher, err := stream.NewPublisher(stream.Config{Brokers: brokers})
+	publisher, err := stream.NewPublisher(where)
 	if err != nil {
 		return err
 	}
@@ -75,18 +77,18 @@ func emitFile(c *cobra.Command, flags emitFlags, name string) error {
 	return err
 }
 
-func (f emitFlags) brokers() ([]string, error) {
+func (f emitFlags) where() (c stream.Config, err error) {
 	if f.kafka != "" {
-		return strings.Split(f.kafka, ","), nil
+		return stream.Config{Brokers: strings.Split(f.kafka, ","), Prefix: f.prefix}, nil
 	}
 	if f.data == "" {
-		return nil, usageError{errors.New("where is Kafka? Give --kafka HOST:PORT, or --data DIR of a running dev")}
+		return c, usageError{errors.New("where is Kafka? Give --kafka HOST:PORT, or --data DIR of a running dev")}
 	}
 	endpoints, err := devstack.ReadEndpoints(f.data)
 	if err != nil {
-		return nil, fmt.Errorf("find Kafka by --data: %w", err)
+		return c, fmt.Errorf("find Kafka by --data: %w", err)
 	}
-	return []string{endpoints.Kafka}, nil
+	return stream.Config{Brokers: []string{endpoints.Kafka}}, nil
 }
 
 func (f emitFlags) pepper() ([]byte, error) {

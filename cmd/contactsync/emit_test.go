@@ -200,14 +200,14 @@ func TestEmitWithoutKafka(t *testing.T) {
 
 func TestEmitAsksWhereKafkaIs(t *testing.T) {
 	t.Parallel()
-	if _, err := (emitFlags{}).brokers(); exitCode(err) != exitUsage {
+	if _, err := (emitFlags{}).where(); exitCode(err) != exitUsage {
 		t.Errorf("%v, exit code %d", err, exitCode(err))
 	}
-	got, err := emitFlags{kafka: "a:1,b:2"}.brokers()
-	if diff := cmp.Diff([]string{"a:1", "b:2"}, got); err != nil || diff != "" {
+	got, err := emitFlags{kafka: "a:1,b:2", prefix: "north-"}.where()
+	if diff := cmp.Diff(stream.Config{Brokers: []string{"a:1", "b:2"}, Prefix: "north-"}, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
-	if _, err := (emitFlags{data: t.TempDir()}).brokers(); err == nil {
+	if _, err := (emitFlags{data: t.TempDir()}).where(); err == nil {
 		t.Error("a folder without endpoints.json is no fault")
 	}
 }

@@ -81,6 +81,8 @@ func (a answerJSON) words() string {
 		return "does not know the person; values are masked"
 	case a.Protected:
 		return "record " + *a.Version + " of a protected person; values are masked"
+	case a.Masked:
+		return "record " + *a.Version + ", and it does not tell of another number of the person; values are masked"
 	default:
 		return "record " + *a.Version + ", not protected"
 	}

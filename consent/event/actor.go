@@ -65,6 +65,9 @@ func staffOf(id *object) (string, bool) {
 	return hsaID, ok && root == rootHSA
 }
 
+// SourceOf is the source of the events of an e-service, by its HSA-id. False: it has not the form of one, and every share from there would be refused.
+func SourceOf(hsaID string) (source string, ok bool) { return sourceOf(sourcePrefix + hsaID) }
+
 // sourceOf normalises a source: URN scheme and HSA-id are the same in either case, and scoped withdrawals compare them.
 func sourceOf(source string) (string, bool) {
 	if len(source) < len(sourcePrefix) || !strings.EqualFold(source[:len(sourcePrefix)], sourcePrefix) {

@@ -13,8 +13,9 @@ grant select on register.ref_key to contactsync_register;
 -- Who may do what is the owner's to say: a register that was broken into cannot let anybody in.
 grant select on register.access to contactsync_register;
 
--- Nobody changes or deletes what is in the access log. Whoever seals it sees places and MACs only.
-grant insert on register.access_log to contactsync_register;
+-- Nobody changes or deletes what is in the access log, or says where in it a row stands. Whoever seals it sees places and MACs only.
+grant insert (log_id, at, mac, caller, original, correlation, unit, actor, root, extension, contract, action, ground, outcome, version)
+    on register.access_log to contactsync_register;
 grant select (id, at, era, tx, mac) on register.access_log to contactsync_register;
 grant select, insert on register.access_link to contactsync_register;
 grant select, insert, update (number, hash) on register.audit_head to contactsync_register;

@@ -133,6 +133,8 @@ func ended(c Case, p Person, found []Finding) Status {
 		case f.Person != c.Kept || f.Channel != c.Channel && f.Kind != ReadFailed:
 		case f.Kind == ReadFailed || f.Status == Again:
 			return Healing
+		case f.Parked:
+			return Refused
 		default:
 			return Persists
 		}

@@ -149,6 +149,23 @@ func TestShareThatTheRegisterWillNotTakeAgain(t *testing.T) {
 }
 
 // What is queued anyway is no difference.
+// TestNoThatTheRegisterRefusesNow: it stays due, as it is tried again now and then. The run does not wait for that, and tells that it is refused.
+func TestNoThatTheRegisterRefusesNow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	w.works()
+	w.shares(tove, 5)
+	w.withdraws(tove, 6)
+	w.settles()
+	w.clinicSets(tove, "+46701740699")
+	w.exec(`update register.persons set deceased = true, deregistration = 'AV' where extension = $1`, w.persons[tove].RevealExtension())
+	began := time.Now()
+	w.want(w.reconciles(fixes), "present_after_no: 1 refused")
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("it waited %v for what is tried again in a quarter of an hour", took)
+	}
+}
+
 func TestWhatWaitsIsNoDifference(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0)

@@ -24,14 +24,15 @@ type Report struct {
 
 // Answer is what came of asking the register.
 type Answer struct {
-	Answered  bool // false: it cannot be asked just now
-	Known     bool // it has a record of the person
-	Protected bool
+	Answered  bool   // false: it cannot be asked just now
+	Known     bool   // it has a record under the number that was asked about
+	Protected bool   // by the record of any of the person's numbers
+	Untold    bool   // it does not tell of another number of the person
 	Version   string // of the record
 }
 
 // Whole tells whether values may be shown whole: only if the register has said that the person is not protected.
-func (a Answer) Whole() bool { return a.Known && !a.Protected }
+func (a Answer) Whole() bool { return a.Known && !a.Protected && !a.Untold }
 
 // Channel is one way of contact of a person.
 type Channel struct {
@@ -89,14 +90,8 @@ func (d *Desk) look(ctx context.Context, p contact.PersonID) (Report, error) {
 		return Report{}, err
 	}
 	r := Report{Person: p, Outcomes: outcomes}
-	held, err := d.Register.Hold(ctx, p)
-	r.Register.Answered = err == nil
-	if held != nil {
-		r.Register.Known, r.Register.Protected, r.Register.Version = true, held.Protected, held.Version
-	} else {
-		held = &register.Holding{}
-	}
-	r.Others = othersOf(held, "")
+	held, answer := d.ask(ctx, p, explained.Others)
+	r.Register, r.Others = answer, othersOf(held, "")
 	for _, channel := range contact.Channels {
 		c := channelOf(channel, explained, held)
 		if choice := choices[channel]; choice.EventID != "" {
@@ -106,6 +101,23 @@ func (d *Desk) look(ctx context.Context, p contact.PersonID) (Report, error) {
 		r.Channels = append(r.Channels, c)
 	}
 	return r, nil
+}
+
+// ask asks the register about a person. What is kept was decided under any of the person's numbers, and each of these may have a record of its own:
+// values are whole only if none is protected.
+func (d *Desk) ask(ctx context.Context, p contact.PersonID, others []contact.PersonID) (*register.Holding, Answer) {
+	held, err := d.Register.Hold(ctx, p)
+	a := Answer{Answered: err == nil}
+	if held != nil {
+		a.Known, a.Protected, a.Version = true, held.Protected, held.Version
+	} else {
+		held = &register.Holding{}
+	}
+	for _, other := range others {
+		record, err := d.Register.Hold(ctx, other)
+		a.Protected, a.Untold = a.Protected || record != nil && record.Protected, a.Untold || err != nil
+	}
+	return held, a
 }
 
 func channelOf(channel contact.Channel, e syncpg.Explanation, held *register.Holding) Channel {

@@ -1,6 +1,7 @@
 package support_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -190,6 +191,42 @@ func TestValuesAreMaskedUnlessTheRegisterSaysUnprotected(t *testing.T) {
 	w.emits(w.persons["child_under_13"], "+46701740698", w.byGuardian)
 	if got := w.mobile(w.persons["child_under_13"]).Waiting; len(got) != 1 || got[0].Value.Reveal() != "***98" {
 		t.Errorf("waiting %+v", got)
+	}
+}
+
+// A share is kept with the person, under whichever number it was made. So it is masked where the register protects any of the numbers, or will not
+// tell of one of them.
+func TestValuesAreMaskedIfAnotherNumberIsProtected(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for name, row := range map[string]struct {
+		kept, other string // states of the two numbers' records
+		away        bool   // the register does not answer about the other number than the one that is asked about
+		share       string // as shown
+	}{
+		"neither is protected":      {"both_channels", "empty", false, "+46701740699"},
+		"the one it is kept under":  {"secrecy", "staff_entries", false, "***99"},
+		"the other one":             {"child_13", "protected_registration", false, "***99"},
+		"nobody knows of the other": {"replacing_personal_number", "replaced_coordination_number", true, "***99"},
+	} {
+		kept, other := w.persons[row.kept], w.persons[row.other]
+		w.emits(kept, "+46701740699", nil)
+		_, err := w.pool.Exec(t.Context(), `
+			insert into sync.person (root, extension, primary_id) select $1, $2, person_id from sync.person where root = $3 and extension = $4`,
+			other.Root(), other.RevealExtension(), kept.Root(), kept.RevealExtension())
+		w.must(err)
+		for asked, elsewhere := range map[contact.PersonID]contact.PersonID{kept: other, other: kept} {
+			w.silent = contact.PersonID{}
+			if row.away {
+				w.silent = elsewhere
+			}
+			if got := w.mobile(asked); got.Share == nil || got.Share.Value.Reveal() != row.share {
+				t.Errorf("%s, asked about %v of %s: shown %q", name, asked == other, row.other, got.Share.Value.Reveal())
+			}
+			if a := w.asks(asked); !slices.ContainsFunc(a.Values, func(v contact.Value) bool { return v.Reveal() == row.share }) {
+				t.Errorf("%s: to be removed %d values", name, len(a.Values))
+			}
+		}
 	}
 }
 

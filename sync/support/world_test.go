@@ -50,7 +50,8 @@ type world struct {
 	intake   *intake.Intake
 	store    *syncpg.Store
 	adapter  *register.PersonV4
-	away     bool // the register does not answer the desk
+	away     bool             // the register does not answer the desk
+	silent   contact.PersonID // nor does it ever about this number
 	clock    time.Time
 	persons  map[string]contact.PersonID
 	staff    event.Actor
@@ -115,7 +116,7 @@ func (w *world) newRegister() *register.PersonV4 {
 type answering struct{ *world }
 
 func (a answering) Hold(ctx context.Context, p contact.PersonID) (*register.Holding, error) {
-	if a.away {
+	if a.away || p == a.silent {
 		return nil, errors.New("connection refused")
 	}
 	return a.adapter.Hold(ctx, p)

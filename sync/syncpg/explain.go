@@ -14,6 +14,7 @@ import (
 
 // Explanation is what the worker knows of one person, for people to look at.
 type Explanation struct {
+	Others []contact.PersonID             // the person's other numbers
 	States map[contact.Channel]plan.State // a channel that nobody ever decided on has none
 	Due    *Due                           // nil: nothing is left to do
 	// Unproved are the channels where a removal has not been seen in the register yet.
@@ -40,6 +41,9 @@ func (s *Store) Explain(ctx context.Context, p contact.PersonID) (Explanation, e
 		if err != nil {
 			return err
 		}
+		if e.Others, err = explainOthers(ctx, tx, id, p); err != nil {
+			return err
+		}
 		if err := explainStates(ctx, tx, id, e.States); err != nil {
 			return err
 		}
@@ -53,6 +57,21 @@ func (s *Store) Explain(ctx context.Context, p contact.PersonID) (Explanation, e
 		return Explanation{}, fmt.Errorf("explain a person: %w", err)
 	}
 	return e, nil
+}
+
+func explainOthers(ctx context.Context, tx pgx.Tx, id int64, asked contact.PersonID) ([]contact.PersonID, error) {
+	rows, err := tx.Query(ctx, `
+		select root, extension from sync.person where person_id = $1 and (root, extension) <> ($2, $3)
+		union all select root, extension from sync.person where primary_id = $1 and (root, extension) <> ($2, $3)`,
+		id, asked.Root(), asked.RevealExtension())
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (contact.PersonID, error) {
+		var root, extension string
+		err := r.Scan(&root, &extension)
+		return contact.KnownPersonID(root, extension), err
+	})
 }
 
 func explainStates(ctx context.Context, tx pgx.Tx, id int64, into map[contact.Channel]plan.State) error {

@@ -242,13 +242,14 @@ func (r *Reconciliation) makeDue(ctx context.Context, tx pgx.Tx, q queue, healed
 }
 
 // openSQL finds persons with cases of a status ($1). Of those that are Healing ($5) only whose push has ended, who have been asked about
-// where that was the point ($6), and whose last write is old enough to show ($4).
+// where that was the point ($6), and whose last write is old enough to show ($4). A No that the register refuses stays due: its push has ended too.
 const openSQL = `
 	with open as (
 		select distinct c.person_id, kept
 		from sync.reconcile_case c join sync.person p using (person_id), coalesce(p.primary_id, p.person_id) as kept
 		where c.status = $1 and c.person_id > $2 and ($1 <> $5 or not (
-			exists (select from sync.due d where d.person_id = kept)
+			exists (select from sync.due d where d.person_id = kept) and not exists (
+				select from sync.channel h where h.person_id = kept and h.channel = c.channel and h.parked <> '')
 			or exists (select from sync.ask a join sync.reconcile_case u on u.person_id = c.person_id and u.kind = $6 where a.person_id = kept)
 			or exists (select from sync.person n where n.person_id = kept and n.written_at > now() - $4::interval)
 			or exists (select from sync.person n where n.primary_id = kept and n.written_at > now() - $4::interval)))

@@ -207,13 +207,81 @@ func TestExport(t *testing.T) {
 	}
 	const anna = "198507099805"
 	want := map[string]int{
-		"Läsa SE2321000016-CSJ1  " + anna: 2, "Läsa SE2321000016-1A2B  " + anna: 2, "Läsa SE2321000016-1A2B  ": 1,
-		"Radera SE2321000016-CSP1 " + anna + " " + anna: 1, "Radera SE2321000016-1A2B  " + anna: 499,
-		"Skriva SE2321000016-CSP1  " + anna: 1, "Skriva SE2321000016-CSP1  197205179802": 1,
+		"Läsa SE2321000016-CSJ1  " + anna: 2, "Läsa SE2321000016-1A2B  " + anna: 2 + 499, "Läsa SE2321000016-1A2B  ": 1,
+		"Radera SE2321000016-CSP1 " + anna + " " + anna: 1,
+		"Skriva SE2321000016-CSP1  " + anna:             1, "Skriva SE2321000016-CSP1  197205179802": 1,
 	}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)
 	}
+}
+
+// TestExportTellsWhatWasDone: only what looks is told as a reading, and only what takes a detail away as a removal. The entry of a support
+// removal that was carried out is that of its decision: one of "support remove" has changed nothing.
+func TestExportTellsWhatWasDone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	want := map[string]audit.ActivityType{"support find": audit.ActivityRead, "support remove": audit.ActivityRead, "decide withdraw": audit.ActivityDelete,
+		"register.share": audit.ActivityWrite, "register.withdraw": audit.ActivityDelete, "register.prove": audit.ActivityRead,
+		"reconcile.heal": audit.ActivityWrite, "identity.link": audit.ActivityWrite, "guardian.confirm": audit.ActivityWrite,
+		"guardian.refuse": audit.ActivityWrite, "parked.release": audit.ActivityWrite, "parked.drop": audit.ActivityDelete}
+	_, err := w.owner.Exec(t.Context(), `insert into sync.person (root, extension) values ('1.2.752.129.2.1.3.1', '198507099805')`)
+	w.must(err)
+	for action := range want {
+		if strings.Contains(action, ".") {
+			_, err := w.owner.Exec(t.Context(), `
+				insert into sync.audit (at, action, person_id, channel, ground, outcome, reason, version)
+				select $1, $2, person_id, 'mobile', 'e', 'dropped by support SE2321000016-1A2B: asked for', '', '' from sync.person`, w.now, action)
+			w.must(err)
+			continue
+		}
+		w.must(consentpg.Audit(t.Context(), w.owner, w.Key, consentpg.Act{Person: anna, Actor: staff, Action: action, Outcome: "confirm"}, w.now))
+	}
+	got := map[string]audit.ActivityType{}
+	w.exports(func(r audit.Record) {
+		_, rest, _ := strings.Cut(r.Args, "action=")
+		action, _, _ := strings.Cut(rest, ";")
+		got[action] = r.Activity
+	})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("activities (-want +got):\n%s", diff)
+	}
+}
+
+// TestExportOfLongHSAIDs: an HSA-id that the register's contracts take may be longer than StoreLog allows. It must not keep the log from leaving.
+func TestExportOfLongHSAIDs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const long = "SE2321000016-ABCDEFGHIJKLMNOPQRST"
+	_, err := w.owner.Exec(t.Context(), `
+		insert into register.access_log (at, caller, original, correlation, unit, actor, root, extension, contract, action, ground, outcome, version, log_id, mac)
+		select $1, c, '', '', 'SE2321000016', a, '1.2.752.129.2.1.3.1', '198507099805', 'GetPersonContactInformation/4', 'read', 'restricted', 'ok', '',
+			gen_random_uuid(), '' from (values ('SE2321000016-CSJ1', $2), ($2, '')) as e (c, a)`, w.now, long)
+	w.must(err)
+	var users []string
+	w.exports(func(r audit.Record) {
+		users = append(users, r.UserID)
+		if !strings.Contains(r.Args, "="+long) {
+			t.Errorf("the record does not tell who it was: %q", r.Args)
+		}
+	})
+	if diff := cmp.Diff([]string{"SE2321000016-CSJ1", "SE2321000016-CSP1"}, users); diff != "" {
+		t.Errorf("users (-want +got):\n%s", diff)
+	}
+}
+
+// exports gives every record that there is to told, if the log service would take it.
+func (w *world) exports(told func(audit.Record)) {
+	w.t.Helper()
+	region := audit.Organisation{ID: "SE2321000016-A1"}
+	_, err := w.Export(w.t.Context(), auditing.Export{Logs: auditing.LogNames(), System: "SE2321000016-CSP1", CareProvider: region, CareUnit: region,
+		Purpose: "Administration", By: staff, Ground: "monthly", From: w.now}, func(_ string, _ int, records []audit.Record) error {
+		for _, r := range records {
+			told(r)
+		}
+		return audit.WriteStoreLog(io.Discard, records)
+	})
+	w.must(err)
 }
 
 // message is as much of StoreLog as this test reads.

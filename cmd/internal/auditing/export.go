@@ -85,14 +85,14 @@ func (r Reader) exportLog(ctx context.Context, x Export, log string, write func(
 	return records, flush()
 }
 
-// staffID is the HSA-id in an actor such as "support SE2321000016-1A2B".
-var staffID = regexp.MustCompile(`[A-Z]{2,8}[0-9]{10,12}-[A-Za-z0-9]{1,20}$`)
+// hsaID is the HSA-id in an actor such as "support SE2321000016-1A2B".
+var hsaID = regexp.MustCompile(`[A-Z]{2,8}[0-9]{10,12}-[A-Za-z0-9]{1,20}$`)
 
 func (x Export) record(e Entry) audit.Record {
 	r := audit.Record{ID: e.ID, SystemID: x.System, Activity: activityOf(e), Level: e.Contract, Args: argsOf(e), Start: e.At, Purpose: x.Purpose,
 		UserID: x.System, CareProvider: x.CareProvider, CareUnit: x.CareUnit, ResourceType: "Kontaktuppgifter"}
 	for _, who := range []string{e.Actor, e.System} {
-		if id := staffID.FindString(who); id != "" {
+		if id := hsaID.FindString(who); audit.IsHSAID(id) { // one that is too long for StoreLog stands among the args
 			r.UserID = id
 			break
 		}
@@ -106,22 +106,23 @@ func (x Export) record(e Entry) audit.Record {
 	return r
 }
 
-// activityOf takes what only looks for a reading, what takes a detail away for a removal, and the rest for a writing.
+// activityOf takes what only looks for a reading, what takes a detail away for a removal, and the rest for a writing. An entry of "support remove"
+// tells of a look: what was carried out has an entry of its own, as a decision.
 func activityOf(e Entry) audit.ActivityType {
 	switch {
-	case slices.Contains([]string{"withdraw", "decide withdraw", "support remove", "register.withdraw"}, e.Action):
+	case slices.Contains([]string{"read", "support find", "support remove", "parked show", "audit who", "audit export", "register.prove"}, e.Action):
+		return audit.ActivityRead
+	case slices.Contains([]string{"withdraw", "decide withdraw", "register.withdraw", "parked.drop"}, e.Action):
 		return audit.ActivityDelete
-	case slices.Contains([]string{"write", "share", "decide share", "register.share"}, e.Action):
-		return audit.ActivityWrite
 	}
-	return audit.ActivityRead
+	return audit.ActivityWrite
 }
 
 // argsOf tells the rest, in the words of the log.
 func argsOf(e Entry) string {
 	var parts []string
 	for _, p := range [][2]string{{"log", e.Log}, {"action", e.Action}, {"channel", e.Channel}, {"outcome", e.Outcome}, {"ground", e.Ground},
-		{"system", e.System}, {"original", e.Original}, {"unit", e.Unit}, {"correlation", e.Correlation}, {"event", e.EventID}, {"version", e.Version}} {
+		{"actor", e.Actor}, {"system", e.System}, {"original", e.Original}, {"unit", e.Unit}, {"correlation", e.Correlation}, {"event", e.EventID}, {"version", e.Version}} {
 		if p[1] != "" {
 			parts = append(parts, p[0]+"="+p[1])
 		}

@@ -65,6 +65,9 @@ func TestCompleteEnvironment(t *testing.T) {
 	if got := w.Postgres.ConnConfig.RuntimeParams; got["idle_in_transaction_session_timeout"] == "" || got["tcp_user_timeout"] == "" {
 		t.Errorf("a session whose machine has died keeps its locks: %v", got)
 	}
+	if got := config.ReadAudit(config.NewReader(env)).Postgres.ConnConfig.RuntimeParams["tcp_user_timeout"]; got != "" {
+		t.Errorf("an export ends if whoever takes it pauses for %s", got)
+	}
 	if w := config.ReadWorker(config.NewReader(append(env, "CONTACTSYNC_REGISTER_CONTRACT=contactsv1", "CONTACTSYNC_REGISTER_VERSION_SETTLE=0s"))); !w.Bulk {
 		t.Error("contactsv1 is not chosen")
 	}
@@ -87,6 +90,7 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		{"worker", "POSTGRES_URL", "postgres://u@db.example/x?password=hunter2", "holds a password"},
 		{"worker", "POSTGRES_URL", "postgres://u:hunter2@db.example:x/y", "no postgres"},
 		{"worker", "POSTGRES_URL", "postgres://u@db.example/x?sslmode=perhaps", "no address of PostgreSQL"},
+		{"reconcile", "POSTGRES_URL", "postgres://u@db.example/x?pool_max_conns=1", "at least 2"},
 		{"worker", "POSTGRES_PASSWORD", "x", "given twice"},
 		{"worker", "POSTGRES_PASSWORD_FILE", "/does/not/exist", "cannot be read from its file"},
 		{"worker", "PEPPER", "short", "shorter than 32"},
@@ -94,7 +98,10 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		{"register", "AUDIT_KEY", "", "is missing"},
 		{"audit", "AUDIT_KEY", "", "is missing"},
 		{"worker", "HSA_ID", "", "is missing"},
+		{"portal", "HSA_ID", "CSP1", "is no HSA-id"},
+		{"support", "HSA_ID", "urn:hsaid:SE2321000016-CSP1", "is no HSA-id"},
 		{"worker", "REGISTER_URL", "http://register.example", "https://"},
+		{"worker", "REGISTER_URL", "https://u:hunter2@register.example", "holds a user"},
 		{"worker", "REGISTER_CERT_FILE", "/dev/null", "is missing"},
 		{"worker", "REGISTER_CA_FILE", "/proc/self/cmdline", "no certificate"},
 		{"worker", "REGISTER_KEY_FILE", "/proc/self/cmdline", ""},

@@ -76,7 +76,11 @@ type Audit struct {
 
 // ReadAudit reads the variables of `audit`; the reader has the faults.
 func ReadAudit(r *Reader) Audit {
-	return Audit{Postgres: readPostgres(r, pgschema.RoleAuditor), Key: readAuditKey(r)}
+	a := Audit{Postgres: readPostgres(r, pgschema.RoleAuditor), Key: readAuditKey(r)}
+	if a.Postgres != nil { // whoever takes an export may pause, and its session holds nobody up
+		delete(a.Postgres.ConnConfig.RuntimeParams, "tcp_user_timeout")
+	}
+	return a
 }
 
 // Reconcile is what the command `reconcile` reads where no --data names a dev: some of what a worker reads.
@@ -97,6 +101,9 @@ func ReadReconcile(r *Reader) Reconcile {
 	c.AuditKey = readAuditKey(r)
 	c.ReadLag = readReadLag(r)
 	c.CallsPerSecond = readCallsPerSecond(r)
+	if c.Postgres != nil && c.Postgres.MaxConns < 2 { // it would wait for itself for ever
+		r.Faultf(Variable{Name: "POSTGRES_URL"}, "has pool_max_conns=1, and must have at least 2: a run holds one connection until it ends")
+	}
 	return c
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"contactsync/consent/audit"
 	"contactsync/consent/contact"
+	"contactsync/consent/event"
 	"contactsync/consent/pgschema"
 	"contactsync/consent/portal"
 	"contactsync/consent/stream"
@@ -132,13 +133,18 @@ func readLogin(r *Reader) *stream.Login {
 }
 
 func readIdentity(r *Reader) (source string, pepper []byte) {
-	hsaID := r.Text(Variable{Name: "HSA_ID", Meaning: "this system's HSA-id, the source of its events"})
+	id := Variable{Name: "HSA_ID", Meaning: "this system's HSA-id, the source of its events"}
+	hsaID := r.Text(id)
+	source, ok := event.SourceOf(hsaID)
+	if hsaID != "" && !ok {
+		r.Faultf(id, "is no HSA-id such as SE2321000016-A1")
+	}
 	v := Variable{Name: "PEPPER", Secret: true, Meaning: "at least 32 characters, the same for portal, worker and support: keys the pseudonyms"}
 	text := r.Text(v)
 	if text != "" && len(text) < 32 {
 		r.Faultf(v, "is shorter than 32 characters")
 	}
-	return "urn:hsaid:" + hsaID, []byte(text)
+	return source, []byte(text)
 }
 
 func readAuditKey(r *Reader) audit.Key {
@@ -169,7 +175,13 @@ func readLogicalAddress(r *Reader) string {
 
 func readRegisterClient(r *Reader) RegisterClient {
 	c := RegisterClient{}
-	if u := r.URL(Variable{Name: "REGISTER_URL", Meaning: "https://host:port of the register"}, "https"); u != nil {
+	v := Variable{Name: "REGISTER_URL", Meaning: "https://host:port of the register"}
+	switch u := r.URL(v, "https"); {
+	case u == nil:
+	case u.User != nil:
+		r.Faultf(v, "holds a user: the register knows us by our certificate, and addresses are shown")
+		r.values[v.Name] = "(with a user)"
+	default:
 		c.URL = u.String()
 	}
 	c.LogicalAddress = readLogicalAddress(r)
