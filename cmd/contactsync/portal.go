@@ -18,7 +18,6 @@ import (
 	"contactsync/consent/portal"
 	"contactsync/consent/stream"
 	"contactsync/contracts/personv4"
-	"contactsync/contracts/rivta"
 	"contactsync/sync/register"
 )
 
@@ -99,8 +98,7 @@ func newPortal(c portalParts) (_ portalService, err error) {
 // registerReader reads from the register, for people to look at.
 func registerReader(c config.RegisterClient, connections int) (*register.PersonV4, error) {
 	reads, _ := register.HTTPClients(c.TLS, connections, nil)
-	client, err := personv4.NewClient(personv4.ClientConfig{ClientConfig: rivta.ClientConfig{
-		BaseURL: c.URL, LogicalAddress: c.LogicalAddress, HTTP: reads}})
+	client, err := personv4.NewClient(personv4.ClientConfig{ClientConfig: c.SOAP(reads)})
 	if err != nil {
 		return nil, err
 	}

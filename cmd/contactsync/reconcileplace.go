@@ -15,7 +15,6 @@ import (
 	"contactsync/consent/event"
 	"contactsync/consent/pgschema"
 	"contactsync/contracts/personprofilev5"
-	"contactsync/contracts/rivta"
 	"contactsync/sync/push"
 	"contactsync/sync/reconcile"
 	"contactsync/sync/register"
@@ -89,8 +88,7 @@ func (l limit) Take(ctx context.Context) (done func(), err error) {
 // newListing uses the client that repeats only what was never sent: whatever else is repeated waits for its turn anew.
 func newListing(c config.RegisterClient) (*register.Listing, error) {
 	_, once := register.HTTPClients(c.TLS, reconcileCalls, nil)
-	client, err := personprofilev5.NewClient(personprofilev5.ClientConfig{ClientConfig: rivta.ClientConfig{
-		BaseURL: c.URL, LogicalAddress: c.LogicalAddress, HTTP: once}})
+	client, err := personprofilev5.NewClient(personprofilev5.ClientConfig{ClientConfig: c.SOAP(once)})
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func runWorker(ctx context.Context, c config.Worker, latency time.Duration, logT
 	defer p.close()
 	w, err := worker.New(worker.Config{
 		Kafka: c.Kafka, Pool: p.pool, Pepper: c.Pepper, AuditKey: c.AuditKey, Source: c.Source, Now: p.clock.Now, Lease: c.Lease, Session: c.Session, ShareAhead: c.ShareAhead,
-		RegisterURL: c.Register.URL, LogicalAddress: c.Register.LogicalAddress, TLS: c.Register.TLS, Codes: c.Register.Codes,
+		RegisterURL: c.Register.URL, RegisterPath: c.Register.Path, LogicalAddress: c.Register.LogicalAddress, TLS: c.Register.TLS, Codes: c.Register.Codes,
 		CallsPerSecond: c.CallsPerSecond, Bulk: c.Bulk, RegisterLatency: latency,
 		Log: p.log, Metrics: p.metrics,
 		Push: push.Config{Concurrency: c.Concurrency, CallTimeout: c.CallTimeout, ReadLag: c.ReadLag,

@@ -23,9 +23,10 @@ type Doer interface {
 	Do(*http.Request) (*http.Response, error)
 }
 
-// ClientConfig is what a Client needs; all fields but MaxAnswer are required.
+// ClientConfig is what a Client needs; all fields but Path and MaxAnswer are required.
 type ClientConfig struct {
 	BaseURL        string // https://host:port, without a path
+	Path           string // of an operation, with {domain}, {operation} and {major} to be filled in; empty: DefaultPath
 	LogicalAddress string // HSA-id of the organisation that is addressed
 	HTTP           Doer   // presents the client certificate; may send a body again, which it gets from Request.GetBody
 	MaxAnswer      int64  // bytes that an answer may have; 0: 4 MiB
@@ -40,6 +41,10 @@ func NewClient(config ClientConfig) (*Client, error) {
 	base, err := url.Parse(config.BaseURL)
 	if err != nil || base.Scheme != "https" || base.Host == "" || base.Path != "" || base.RawQuery != "" || base.User != nil {
 		faults = append(faults, errors.New("BaseURL must look like https://host:port"))
+	}
+	config.Path = cmp.Or(config.Path, DefaultPath)
+	if !IsPath(config.Path) {
+		faults = append(faults, errors.New("Path must look like "+DefaultPath))
 	}
 	if config.LogicalAddress == "" {
 		faults = append(faults, errors.New("LogicalAddress is missing"))
@@ -84,7 +89,7 @@ func (c *Client) Call(ctx context.Context, op Operation, body []byte) (Element, 
 func (c *Client) request(ctx context.Context, op Operation, body []byte) (*http.Request, error) {
 	address := Element{Name: logicalAddress(), Text: c.config.LogicalAddress}
 	text := envelope(body, address)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.config.BaseURL+op.Path(), bytes.NewReader(text))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.config.BaseURL+op.at(c.config.Path), bytes.NewReader(text))
 	if err != nil {
 		return nil, fmt.Errorf("make request of %s: %w", op.Name, err)
 	}

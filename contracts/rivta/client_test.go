@@ -40,11 +40,41 @@ func TestNewClientTellsAllFaults(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{"", "http://register.example", "https://register.example/path", "https://a:b@register.example",
 		"https://register.example?a", "https://", ":"} {
-		_, err := NewClient(ClientConfig{BaseURL: base})
-		for _, name := range []string{"BaseURL", "LogicalAddress", "HTTP"} {
+		_, err := NewClient(ClientConfig{BaseURL: base, Path: "rivta"})
+		for _, name := range []string{"BaseURL", "Path", "LogicalAddress", "HTTP"} {
 			if err == nil || !strings.Contains(err.Error(), name) {
 				t.Errorf("%q: %v does not name %s", base, err, name)
 			}
+		}
+	}
+}
+
+// A service platform has paths of its own.
+func TestPath(t *testing.T) {
+	t.Parallel()
+	for path, want := range map[string]string{
+		"":    "/rivta/GetSomething/4/rivtabp21",
+		"/vp": "/vp",
+		"/vp/{domain}/{operation}/{major}/rivtabp21": "/vp/some/domain/GetSomething/4/rivtabp21",
+	} {
+		called := ""
+		client, err := NewClient(ClientConfig{BaseURL: "https://platform.example", Path: path, LogicalAddress: "SE165565594230-1000",
+			HTTP: doer(func(r *http.Request) (*http.Response, error) {
+				called = r.URL.String()
+				return nil, errors.New("not there")
+			})})
+		if err != nil {
+			t.Errorf("%q: %v", path, err)
+			continue
+		}
+		_, _ = client.Call(t.Context(), someOperation(), Append(nil, Element{Name: someOperation().Request()}))
+		if called != "https://platform.example"+want {
+			t.Errorf("%q: called %s, want %s", path, called, want)
+		}
+	}
+	for _, path := range []string{"vp", "/vp?a=b", "/vp#a", "/vp/{minor}", "/vp/{operation", "/vp a", "/v\u00e5rd", "/vp\n"} {
+		if IsPath(path) {
+			t.Errorf("%q is taken for a path", path)
 		}
 	}
 }

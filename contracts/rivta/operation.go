@@ -2,7 +2,9 @@ package rivta
 
 import (
 	"encoding/xml"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"contactsync/contracts"
 )
@@ -19,10 +21,21 @@ func (o Operation) Contract() contracts.Contract {
 	return contracts.Contract{Name: o.Name, Major: o.Major}
 }
 
-// Path is where the operation is served. It carries the major version and the profile, never the minor.
-func (o Operation) Path() string {
-	return "/rivta/" + o.Name + "/" + strconv.Itoa(o.Major) + "/rivtabp21"
+// DefaultPath is where our register serves an operation. It carries the major version and the profile, never the minor.
+const DefaultPath = "/rivta/{operation}/{major}/rivtabp21"
+
+// Path is where our register serves the operation.
+func (o Operation) Path() string { return o.at(DefaultPath) }
+
+// at fills in a path. The words of a domain are parts of it, as on the national service platform.
+func (o Operation) at(path string) string {
+	return strings.NewReplacer("{domain}", strings.ReplaceAll(o.Domain, ":", "/"), "{operation}", o.Name, "{major}", strconv.Itoa(o.Major)).Replace(path)
 }
+
+var pathText = regexp.MustCompile(`^/([A-Za-z0-9._~/-]|\{(domain|operation|major)\})*$`)
+
+// IsPath tells whether a text can be ClientConfig.Path.
+func IsPath(text string) bool { return pathText.MatchString(text) }
 
 // Namespace is that of request and response, the responder's namespace.
 func (o Operation) Namespace() string {

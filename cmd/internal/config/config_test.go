@@ -102,6 +102,8 @@ func TestEveryFaultIsNamed(t *testing.T) {
 		{"support", "HSA_ID", "urn:hsaid:SE2321000016-CSP1", "is no HSA-id"},
 		{"worker", "REGISTER_URL", "http://register.example", "https://"},
 		{"worker", "REGISTER_URL", "https://u:hunter2@register.example", "holds a user"},
+		{"worker", "REGISTER_PATH", "vp", "no path"},
+		{"portal", "REGISTER_PATH", "/vp/{domain}/{minor}", "no path"},
 		{"worker", "REGISTER_CERT_FILE", "/dev/null", "is missing"},
 		{"worker", "REGISTER_CA_FILE", "/proc/self/cmdline", "no certificate"},
 		{"worker", "REGISTER_KEY_FILE", "/proc/self/cmdline", ""},

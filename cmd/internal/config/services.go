@@ -18,6 +18,7 @@ import (
 	"contactsync/consent/stream"
 	"contactsync/contracts"
 	"contactsync/contracts/mockregister"
+	"contactsync/contracts/rivta"
 	"contactsync/sync/push"
 	"contactsync/sync/register"
 )
@@ -161,9 +162,15 @@ func readAuditKey(r *Reader) audit.Key {
 // RegisterClient is how the register is reached.
 type RegisterClient struct {
 	URL            string
+	Path           string // of its SOAP operations; empty: our own register's
 	LogicalAddress string
 	TLS            *tls.Config
 	Codes          map[contact.Channel]register.Code
+}
+
+// SOAP is how its SOAP operations are called.
+func (c RegisterClient) SOAP(h rivta.Doer) rivta.ClientConfig {
+	return rivta.ClientConfig{BaseURL: c.URL, Path: c.Path, LogicalAddress: c.LogicalAddress, HTTP: h}
 }
 
 // NationalRegister is the logical address of the national service, which the mock answers to as well.
@@ -183,6 +190,11 @@ func readRegisterClient(r *Reader) RegisterClient {
 		r.values[v.Name] = "(with a user)"
 	default:
 		c.URL = u.String()
+	}
+	path := Variable{Name: "REGISTER_PATH", Default: rivta.DefaultPath,
+		Meaning: "path of the register's SOAP operations, with {domain} (such as strategicresourcemanagement/persons/person), {operation} and {major} filled in"}
+	if c.Path = r.Text(path); !rivta.IsPath(c.Path) {
+		r.Faultf(path, "is no path such as /vp/{domain}/{operation}/{major}/rivtabp21")
 	}
 	c.LogicalAddress = readLogicalAddress(r)
 	c.TLS = &tls.Config{MinVersion: tls.VersionTLS12}

@@ -42,6 +42,7 @@ type Config struct {
 	AuditKey       audit.Key     // of the audit's MACs
 	Source         string        // this worker in its outcomes, urn:hsaid:…
 	RegisterURL    string        // https://host:port
+	RegisterPath   string        // of its SOAP operations; empty: our own register's
 	LogicalAddress string        // of the register
 	TLS            *tls.Config   // with the worker's client certificate
 	Bulk           bool          // push by contactsv1, up to a thousand decisions a call, instead of by personv4
@@ -192,7 +193,7 @@ func (w *Worker) profiles(m *metrics, reads *http.Client) (*register.ProfileV5, 
 }
 
 func (w *Worker) client(h *http.Client) rivta.ClientConfig {
-	return rivta.ClientConfig{BaseURL: w.RegisterURL, LogicalAddress: w.LogicalAddress, HTTP: h}
+	return rivta.ClientConfig{BaseURL: w.RegisterURL, Path: w.RegisterPath, LogicalAddress: w.LogicalAddress, HTTP: h}
 }
 
 // Check tells whether the worker has taken over its partitions; before that it reads and pushes nothing.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +47,7 @@ type world struct {
 	kafka   stream.Config
 	pool    *pgxpool.Pool
 	served  contracttest.Served
+	asked   atomic.Int64     // calls by the path that the worker is told
 	care    *personv4.Client // what a care system sees
 	persons []contact.PersonID
 }
@@ -63,7 +66,15 @@ func newWorld(t *testing.T, c stream.Config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{kafka: c, pool: pool, served: contracttest.Serve(t, mock.Handler())}
+	w := &world{kafka: c, pool: pool}
+	handler := mock.Handler()
+	w.served = contracttest.Serve(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if operation, ok := strings.CutPrefix(r.URL.Path, "/vp/strategicresourcemanagement/persons/person/"); ok {
+			w.asked.Add(1)
+			r.URL.Path = "/rivta/" + operation
+		}
+		handler.ServeHTTP(rw, r)
+	}))
 	w.care = w.served.Client(t, caller, address, false)
 	for _, p := range seeded {
 		if p.State == mockregister.StateGenerated {
@@ -91,7 +102,7 @@ func (w *world) startsWith(t *testing.T, log *slog.Logger, metrics *prometheus.R
 		t.Fatal(err)
 	}
 	settings := worker.Config{Kafka: w.kafka, Pool: w.pool, Pepper: []byte(event.DevelopmentPepper), AuditKey: audit.DevelopmentKey(), Source: "urn:hsaid:" + caller,
-		RegisterURL: w.served.URL, LogicalAddress: address, TLS: config, Codes: register.DefaultCodes(), Now: time.Now,
+		RegisterURL: w.served.URL, RegisterPath: "/vp/{domain}/{operation}/{major}/rivtabp21", LogicalAddress: address, TLS: config, Codes: register.DefaultCodes(), Now: time.Now,
 		Log: log, Metrics: metrics}
 	for _, c := range change {
 		c(&settings)
@@ -222,6 +233,9 @@ func TestDecisionsBecomeOutcomes(t *testing.T) {
 		w.publish(t, withdrawals...)
 		w.starts(t)
 		w.outcomes(t, k, seen, withdrawals...)
+		if calls, least := w.asked.Load(), int64(len(shares)+len(withdrawals)); calls < least {
+			t.Errorf("%d calls by the path that the worker was told, want at least %d", calls, least)
+		}
 		if got := w.shared(t); got != len(shares)-len(withdrawals) {
 			t.Errorf("%d numbers are left in the register, of %d shares and %d withdrawals", got, len(shares), len(withdrawals))
 		}
