@@ -25,6 +25,10 @@ var ErrTooLarge = errors.New("message is too large")
 // form repeats them: a small text with one long namespace must not become a huge one before its length is looked at.
 const expansion = 16
 
+// perElement is how many of Limits.Bytes there must be for each element: a tree takes a hundred times the room of a text of the shortest tags,
+// and whoever has a certificate may send many. The contracts' elements take some thirty bytes at least.
+const perElement = 16
+
 // Parse reads one XML document in UTF-8. It refuses what no SOAP message may hold (a DOCTYPE, processing instructions),
 // entities beyond the predefined five, prefixes without a declaration, attributes given twice, and whatever exceeds the
 // limits. Errors other than ErrTooLarge say what is wrong without quoting the text.
@@ -62,7 +66,7 @@ func parseText(text []byte, limits Limits) (Element, error) {
 		return Element{}, ErrTooLarge
 	}
 	text = bytes.TrimPrefix(text, []byte("\uFEFF"))
-	p := parser{scan: scanner{text: string(text)}, depth: limits.Depth, budget: expansion * limits.Bytes}
+	p := parser{scan: scanner{text: string(text)}, depth: limits.Depth, left: limits.Bytes / perElement, budget: expansion * limits.Bytes}
 	p.open, p.elements = make([]frame, 0, 8), make([]Element, 0, 16) // as much as most messages need
 	p.room = make([]Element, min(strings.Count(p.scan.text, "<")/2, 64))
 	if err := p.run(); err != nil {
@@ -90,6 +94,7 @@ type parser struct {
 	text     string // what came since the last tag; comments and CDATA cut text into pieces
 	pieces   []byte // the same where there is more than one
 	depth    int
+	left     int64 // elements still allowed
 	budget   int64 // bytes of namespace names still allowed
 }
 
@@ -200,6 +205,9 @@ func (p *parser) endText(f *frame) {
 func (p *parser) start(t token) error {
 	if len(p.open) == p.depth {
 		return parseError("elements are nested too deeply")
+	}
+	if p.left--; p.left < 0 {
+		return parseError("there are too many elements")
 	}
 	f := frame{raw: t.name, at: len(p.elements)}
 	if len(p.open) > 0 {

@@ -17,7 +17,7 @@ func referenceParse(text string, limits Limits) (Element, error) {
 		return Element{}, ErrTooLarge
 	}
 	text = strings.TrimPrefix(text, "\uFEFF")
-	p := referenceParser{tokens: xml.NewDecoder(strings.NewReader(text)), depth: limits.Depth, budget: expansion * limits.Bytes}
+	p := referenceParser{tokens: xml.NewDecoder(strings.NewReader(text)), depth: limits.Depth, left: limits.Bytes / perElement, budget: expansion * limits.Bytes}
 	if err := p.run(); err != nil {
 		return Element{}, err
 	}
@@ -34,6 +34,7 @@ type referenceParser struct {
 	root   Element // holds the document's element as its only child
 	open   []referenceFrame
 	depth  int
+	left   int64 // elements still allowed
 	budget int64 // bytes of namespace names still allowed
 }
 
@@ -128,6 +129,9 @@ func (p *referenceParser) text(text []byte) error {
 func (p *referenceParser) start(token xml.StartElement) error {
 	if len(p.open) == p.depth {
 		return parseError("elements are nested too deeply")
+	}
+	if p.left--; p.left < 0 {
+		return parseError("there are too many elements")
 	}
 	if len(p.root.Children) > 0 {
 		return parseError("more than one element at the top")

@@ -131,7 +131,8 @@ func (d *Desk) judge(r Removal, report Report) (RemovalAnswer, error) {
 }
 
 // withdraw makes the removal durable, with its audit entry. A token leads to one decision, however often it is used; and it is
-// above what was looked at, but not above a choice that came after the look.
+// above what was looked at. A choice made here since then stops it. One made elsewhere that the worker has not read yet is overtaken, unless
+// its revision is higher: the removal is the newer word.
 func (d *Desk) withdraw(ctx context.Context, r Removal, report Report) (eventID string, err error) {
 	seen := report.channel(r.Channel)
 	upon := ""
