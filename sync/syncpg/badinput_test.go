@@ -254,6 +254,35 @@ func TestNoThatHasFailedOftenStandsBeforeAFlood(t *testing.T) {
 	}
 }
 
+// An e-service that closes its accounts has residents who say No meanwhile. Theirs is no part of that flood.
+func TestNoOfAResidentStandsBeforeClosedAccountsOfTheSameEService(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const flood, calm = 4 * shareBatch, 600
+	for from := int64(0); from < flood; from += shareBatch {
+		batch := freshShares(from)
+		if err := d.store.Take(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		for i := range batch.Entries {
+			e := &batch.Entries[i]
+			e.Decision.Share, e.Decision.EventID, e.Decision.Revision = false, e.Decision.EventID+"c", e.Decision.Revision+flood
+			e.Event = plan.Event{Withdrawal: &plan.Withdrawal{Revision: e.Decision.Revision, EventID: e.Decision.EventID, Source: portal, Scoped: true}}
+		}
+		if err := d.store.Take(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.receives(withdraw(1))
+	claims, err := d.store.Claim(t.Context(), calm+1, true, true)
+	if err != nil || !slices.ContainsFunc(claims, func(c push.Claim) bool { return c.Person == tove }) {
+		t.Errorf("the resident's No is not among the first %d (%v)", len(claims), err)
+	}
+	if n := d.one(`select count(*)::text from sync.due where urgent and crowd = 1`); n == "0" {
+		t.Error("there is no flood")
+	}
+}
+
 func TestFloodOfOneEService(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
