@@ -228,6 +228,61 @@ func TestFloodOfWithdrawals(t *testing.T) {
 	}
 }
 
+// An outage fails everybody's No who is tried meanwhile, and most often those who stand first. When the register is back they need not wait until a
+// flood is over, which may take days: they stand behind the other No's of e-services that send few, and before the flood.
+func TestNoThatHasFailedOftenStandsBeforeAFlood(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	for i, p := range []contact.PersonID{tove, vera, child} {
+		of := decision(false, int64(i+1))
+		of.Person = p
+		d.receives(record(of))
+	}
+	d.sql(`update sync.due set attempts = 9, due_at = now() where person_id = 1; update sync.due set crowd = 1 where person_id = 3`)
+	for i, want := range []contact.PersonID{vera, tove, child} {
+		waiting, err := d.store.Waiting(t.Context(), 1)
+		if err != nil || len(waiting) != 1 {
+			t.Fatal(len(waiting), err)
+		}
+		claims, err := d.store.Claim(t.Context(), 1, true, true)
+		if err != nil || len(claims) != 1 {
+			t.Fatal(len(claims), err)
+		}
+		if waiting[0] != want || claims[0].Person != want {
+			t.Errorf("turn %d: somebody else waits first (%v), or is claimed (%v)", i, waiting[0] != want, claims[0].Person != want)
+		}
+	}
+}
+
+// An e-service that closes its accounts has residents who say No meanwhile. Theirs is no part of that flood.
+func TestNoOfAResidentStandsBeforeClosedAccountsOfTheSameEService(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const flood, calm = 4 * shareBatch, 600
+	for from := int64(0); from < flood; from += shareBatch {
+		batch := freshShares(from)
+		if err := d.store.Take(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+		for i := range batch.Entries {
+			e := &batch.Entries[i]
+			e.Decision.Share, e.Decision.EventID, e.Decision.Revision = false, e.Decision.EventID+"c", e.Decision.Revision+flood
+			e.Event = plan.Event{Withdrawal: &plan.Withdrawal{Revision: e.Decision.Revision, EventID: e.Decision.EventID, Source: portal, Scoped: true}}
+		}
+		if err := d.store.Take(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.receives(withdraw(1))
+	claims, err := d.store.Claim(t.Context(), calm+1, true, true)
+	if err != nil || !slices.ContainsFunc(claims, func(c push.Claim) bool { return c.Person == tove }) {
+		t.Errorf("the resident's No is not among the first %d (%v)", len(claims), err)
+	}
+	if n := d.one(`select count(*)::text from sync.due where urgent and crowd = 1`); n == "0" {
+		t.Error("there is no flood")
+	}
+}
+
 func TestFloodOfOneEService(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

@@ -48,7 +48,7 @@ type leased struct {
 func (s *Store) Hasten(ctx context.Context) error {
 	_, err := s.Pool.Exec(ctx, `
 		update sync.due set due_at = now()
-		where urgent = any ('{true,false}') and (attempts >= 8) = any ('{true,false}') and crowd = any (array(select generate_series(-1, 40)))
+		where urgent = any ('{true,false}') and `+lateSQL+` = any ('{true,false}') and crowd = any (array(select generate_series(-1, 40)))
 			and least(attempts, 8) > 0 and lease is null and due_at > now()`)
 	if err != nil {
 		return fmt.Errorf("hasten: %w", err)
@@ -61,7 +61,7 @@ func (s *Store) Hasten(ctx context.Context) error {
 func (s *Store) UnderWay(ctx context.Context, limit int) (n int, err error) {
 	err = s.Pool.QueryRow(ctx, `
 		select count(*) from (select from sync.due
-			where urgent and (attempts >= 8) = any ('{false}') and crowd = any ('{-1,0,1}') and least(attempts, 8) = any ('{0,1,2,3,4,5,6,7}') and due_at > now() and due_at <= now() + $1 and lease is not null
+			where urgent and `+lateSQL+` = any ('{false}') and crowd = any ('{-1,0,1}') and least(attempts, 8) = any ('{0,1,2,3,4,5,6,7}') and due_at > now() and due_at <= now() + $1 and lease is not null
 			limit $2) as leased`, s.Lease, limit).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count withdrawals under way: %w", err)
@@ -69,14 +69,17 @@ func (s *Store) UnderWay(ctx context.Context, limit int) (n int, err error) {
 	return n, nil
 }
 
+// lateSQL tells who stands behind all others: those who fail again and again. Not so a No before a flood: an outage fails whoever stands first, and
+// nobody's No may wait for the end of a flood. It stands behind every fresh one of its own crowd, and is tried once a minute at the most.
+const lateSQL = `(attempts >= 8 and (crowd > 0 or not urgent))`
+
 // A claimed row's due_at is the end of its lease: until then nobody sees it as due. Nothing is ever due more than 20 minutes ahead,
-// unless the database's clock was set back. Those who fail again and again come last: they must not stand before a fresh No. Before them come
-// those of e-services that send few, and among these whoever was tried least.
+// unless the database's clock was set back. First come those of e-services that send few, and among these whoever was tried least.
 const leaseSQL = `
 	with picked as (
 		select person_id, lease is not null as taken_over from sync.due
 		where urgent = $1 and (due_at <= now() or due_at > now() + interval '20 minutes') and ($1 or ` + gateSQL + `)
-		order by attempts >= 8, crowd, least(attempts, 8), due_at limit $2 for update skip locked)
+		order by ` + lateSQL + `, crowd, least(attempts, 8), due_at limit $2 for update skip locked)
 	update sync.due d set lease = nextval('sync.lease'), due_at = now() + $3
 	from picked join sync.person p using (person_id) where d.person_id = p.person_id
 	returning p.person_id, p.root, p.extension, d.lease, d.attempts, p.unsure or picked.taken_over, p.written_version,
@@ -198,14 +201,14 @@ func (c leased) unsure() bool {
 func (s *Store) Waiting(ctx context.Context, limit int) ([]contact.PersonID, error) {
 	rows, err := s.Pool.Query(ctx, `
 		select p.root, p.extension from (
-			(select person_id, 0 as turn, attempts, crowd, due_at from sync.due where urgent and lease is null and due_at <= now()
-				order by attempts >= 8, crowd, least(attempts, 8), due_at limit $1)
+			(select person_id, 0 as turn, `+lateSQL+` as late, attempts, crowd, due_at from sync.due where urgent and lease is null and due_at <= now()
+				order by `+lateSQL+`, crowd, least(attempts, 8), due_at limit $1)
 			union all
-			(select person_id, 1, attempts, crowd, due_at from sync.due where not urgent and lease is null and due_at <= now()
-				order by attempts >= 8, crowd, least(attempts, 8), due_at limit $1)) as d
+			(select person_id, 1, `+lateSQL+`, attempts, crowd, due_at from sync.due where not urgent and lease is null and due_at <= now()
+				order by `+lateSQL+`, crowd, least(attempts, 8), due_at limit $1)) as d
 		join sync.person p using (person_id)
 		where not exists (select from sync.person l where l.primary_id = d.person_id)
-		order by d.turn, d.attempts >= 8, d.crowd, least(d.attempts, 8), d.due_at limit $1`, limit)
+		order by d.turn, d.late, d.crowd, least(d.attempts, 8), d.due_at limit $1`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("look who waits: %w", err)
 	}

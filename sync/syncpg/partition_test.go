@@ -4,9 +4,11 @@ import (
 	"errors"
 	"strconv"
 	"testing"
+	"time"
 
 	"contactsync/consent/event"
 	"contactsync/consent/stream"
+	"contactsync/sync/push"
 )
 
 func TestWhereAPartitionIsReadFrom(t *testing.T) {
@@ -154,5 +156,18 @@ func TestSequencesGoOnWhenTheDatabaseHasGoneBack(t *testing.T) {
 	d.receives(share(5))
 	if next := sequence(); next <= ahead || next > ahead+100 {
 		t.Errorf("after %d comes %d in the same run", ahead, next)
+	}
+}
+
+// A transaction that tells nothing may be the first of a run.
+func TestSequencesGoOnAfterAResultThatTellsNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1))
+	d.sql(`update sync.server set run = 'another'; select setval('sync.outbox_id', 1)`)
+	d.finishes(d.claims(false)[0], push.Result{RetryIn: time.Minute})
+	d.receives(share(2)) // the first one is superseded
+	if ahead := d.one(`select (max(id) > 1000000000000000)::text from sync.outbox`); ahead != "true" {
+		t.Error("the sequence is behind what was told before")
 	}
 }

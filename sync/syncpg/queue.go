@@ -21,7 +21,8 @@ type queued struct {
 	free     bool   // something is due that needs no answer first
 	ask      bool   // the register is to be asked who the person is
 	askFirst bool   // before a share is pushed
-	source   string // of what is due, of a withdrawal if there is one
+	source   string // of what is due, of a withdrawal if there is one, of a person's own if there is one
+	closes   bool   // only that: an e-service takes back what it shared itself, as when it closes its accounts
 	crowd    int16  // how crowded that is; still for a detail that stands there though it was withdrawn
 	place    bool   // somebody is there to carry it out at once
 }
@@ -51,8 +52,9 @@ func (q queue) add(person int64, kept contact.PersonID, state plan.State) {
 	first := shared && (kept.Root() == contact.RootSamordningsnummer || !want.Under.IsZero())
 	if state.Due() {
 		all.due = true
-		if !all.urgent {
-			all.urgent, all.source = !shared, want.Source
+		closes := !shared && state.Scoped[want.Source].EventID == want.EventID
+		if !all.urgent || all.closes && !shared && !closes {
+			all.urgent, all.source, all.closes = !shared, want.Source, closes
 		}
 		all.free = all.free || !first
 		all.ask = all.ask || first || !shared

@@ -49,7 +49,8 @@ type Pusher interface {
 // Store is the sync schema.
 type Store struct {
 	Config
-	shares, noes pace
+	// What is paced among itself. Closed are accounts: the No of a resident does not wait for those that the same e-service closes.
+	shares, noes, closed pace
 }
 
 // New returns a store on a migrated database.
@@ -63,5 +64,5 @@ func New(c Config) (*Store, error) {
 	if c.ParkedRetry == 0 {
 		c.ParkedRetry = 15 * time.Minute
 	}
-	return &Store{Config: c, shares: pace{calm: calm}, noes: pace{calm: calmNoes}}, nil
+	return &Store{Config: c, shares: pace{calm: calm}, noes: pace{calm: calmNoes}, closed: pace{calm: calmNoes}}, nil
 }

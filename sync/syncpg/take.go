@@ -378,6 +378,8 @@ func (t *taking) due(ctx context.Context, batch *pgx.Batch) {
 	for person, p := range q {
 		switch {
 		case !p.due:
+		case p.closes:
+			p.crowd = min(crowded, t.closed.crowd(p.source, now))
 		case p.urgent:
 			p.crowd = min(crowded, t.noes.crowd(p.source, now))
 		default:
