@@ -29,8 +29,9 @@ type Store interface {
 	// Assigned closes the gate of every partition of the topic, whoever owns it, at its high watermark: until intake has passed
 	// that, no share is pushed by any worker. It returns the offset after the last durable record of each assigned one.
 	Assigned(ctx context.Context, topic string, assigned []stream.Assignment, ends map[int]int64) ([]int64, error)
-	// Gone tells what was not read, as far as the gate was closed, of partitions that the topic has no more.
-	Gone(ctx context.Context, topic string, ends map[int]int64) ([]stream.Loss, error)
+	// Gone tells what was not read, as far as the gate was closed, of partitions that the topic has no more: where those that were assigned
+	// show that it is another topic.
+	Gone(ctx context.Context, topic string, assigned []stream.Assignment, ends map[int]int64) ([]stream.Loss, error)
 	// Lost moves a partition past records that are gone.
 	Lost(ctx context.Context, l stream.Loss) error
 	// Take makes batches durable, in one transaction. A batch that was taken before changes nothing. The error is stream.ErrForgotten if
@@ -121,7 +122,7 @@ func New(c Config) (*Intake, error) {
 // Assigned implements stream.Handler. A partition starts at the lower of what Kafka and what our database says: a database
 // that was restored from a backup reads again what it missed.
 func (in *Intake) Assigned(ctx context.Context, topic string, assigned []stream.Assignment, ends map[int]int64) ([]int64, error) {
-	gone, err := in.Store.Gone(ctx, topic, ends)
+	gone, err := in.Store.Gone(ctx, topic, assigned, ends)
 	if err != nil {
 		return nil, err
 	}

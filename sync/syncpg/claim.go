@@ -70,7 +70,7 @@ func (s *Store) UnderWay(ctx context.Context, limit int) (n int, err error) {
 }
 
 // lateSQL tells who stands behind all others: those who fail again and again. Not so a No before a flood: an outage fails whoever stands first, and
-// nobody's No may wait for the end of a flood. It stands behind every fresh one of its own crowd, and is tried once a minute at the most.
+// nobody's No may wait for the end of a flood. It stands behind every fresh one of its own crowd, and is tried twice a minute or so.
 const lateSQL = `(attempts >= 8 and (crowd > 0 or not urgent))`
 
 // A claimed row's due_at is the end of its lease: until then nobody sees it as due. Nothing is ever due more than 20 minutes ahead,

@@ -113,7 +113,8 @@ func TestForgottenRecordsAreNotPassedOver(t *testing.T) {
 func TestPartitionsThatAreGoneKeepNoGateClosed(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.sql(`insert into sync.partition (topic, number, next_offset, gate_offset, run) values ('` + event.TopicDecisions + `', 1, 5, 5, 'another'),
+	d.sql(`update sync.partition set next_offset = 7, gate_offset = 7;
+		insert into sync.partition (topic, number, next_offset, gate_offset, run) values ('` + event.TopicDecisions + `', 1, 5, 5, 'another'),
 		('` + event.TopicDecisions + `', 2, 5, 6, 'another')`)
 	d.assigned(0)
 	if got := d.one(`select string_agg(number::text, ' ' order by number) from sync.partition`); got != "0" || d.lost != 1 {
@@ -122,6 +123,23 @@ func TestPartitionsThatAreGoneKeepNoGateClosed(t *testing.T) {
 	d.receives(share(1))
 	if len(d.claims(false)) != 1 {
 		t.Error("the gate is closed still")
+	}
+}
+
+// A broker that does not know of all partitions yet: another worker reads those that were added.
+func TestPartitionsThatABrokerDoesNotKnowYetKeepTheGateClosed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.receives(share(1))
+	d.sql(`insert into sync.partition (topic, number, next_offset, gate_offset, run) select topic, 1, 0, 0, run from sync.partition;
+		insert into sync.partition (topic, number, next_offset, gate_offset, run) select topic, 2, 3, 3, run from sync.partition where number = 0;
+		insert into sync.partition (topic, number, next_offset, gate_offset, run) select topic, 3, 0, 6, run from sync.partition where number = 0`)
+	d.assigned(1)
+	if got := d.one(`select string_agg(number::text, ' ' order by number) from sync.partition`); got != "0 2 3" || d.lost != 0 {
+		t.Errorf("partitions %q are left, and %d were told to have lost something", got, d.lost)
+	}
+	if len(d.claims(false)) != 0 {
+		t.Error("a share is claimed, though a withdrawal may lie unread before it")
 	}
 }
 

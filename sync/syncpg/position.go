@@ -20,7 +20,7 @@ const gateSQL = `not exists (select from sync.partition where next_offset < gate
 // Assigned implements intake.Store. A partition that nobody has read yet stands at the log's start. So does one that Kafka
 // knows no committed offset of, or whose log is shorter than what we read: it may be another log, and must be read whole. Only if
 // that start lies after what we read, as when both offsets and records were deleted in a long outage, the place where we were
-// stays: to ask for what is gone is what raises the alarm. Partitions that the topic has no more are forgotten when they are read, or lost.
+// stays: to ask for what is gone is what raises the alarm. Partitions that another topic has no more are forgotten when they are read, or lost.
 func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.Assignment, ends map[int]int64) ([]int64, error) {
 	next := make([]int64, len(assigned))
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
@@ -33,7 +33,10 @@ func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.As
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, `delete from sync.partition where topic = $1 and number <> all ($2) and next_offset >= gate_offset`, topic, numbers)
+		owned, reach := limitsOf(assigned)
+		_, err := tx.Exec(ctx, `
+			delete from sync.partition p where topic = $1 and number <> all ($2) and next_offset >= gate_offset and (next_offset = 0 or `+anotherSQL+`)`,
+			topic, numbers, owned, reach)
 		if err != nil {
 			return err
 		}
@@ -59,11 +62,25 @@ func (s *Store) Assigned(ctx context.Context, topic string, assigned []stream.As
 	return next, nil
 }
 
+// anotherSQL tells whether topic $1 was made anew since it was read: one of the partitions $3 reaches no farther ($4) than before what was read of it.
+// That a partition is missing is no sign. A broker does not know at once of those that are added, and others may read them already.
+const anotherSQL = `exists (select from unnest($3::integer[], $4::bigint[]) as a (n, x)
+	join sync.partition q on q.topic = $1 and q.number = a.n where q.next_offset > a.x)`
+
+func limitsOf(assigned []stream.Assignment) (numbers []int, reach []int64) {
+	for _, a := range assigned {
+		numbers, reach = append(numbers, a.Partition), append(reach, a.HighWatermark)
+	}
+	return numbers, reach
+}
+
 // Gone implements intake.Store. Nobody will ever read these, and until they are lost they keep the gate closed.
-func (s *Store) Gone(ctx context.Context, topic string, ends map[int]int64) ([]stream.Loss, error) {
+func (s *Store) Gone(ctx context.Context, topic string, assigned []stream.Assignment, ends map[int]int64) ([]stream.Loss, error) {
+	owned, reach := limitsOf(assigned)
 	rows, err := s.Pool.Query(ctx, `
-		select number, next_offset, gate_offset from sync.partition where topic = $1 and number <> all ($2) and next_offset < gate_offset order by number`,
-		topic, slices.Sorted(maps.Keys(ends)))
+		select number, next_offset, gate_offset from sync.partition
+		where topic = $1 and number <> all ($2) and next_offset < gate_offset and `+anotherSQL+` order by number`,
+		topic, slices.Sorted(maps.Keys(ends)), owned, reach)
 	if err != nil {
 		return nil, fmt.Errorf("look for partitions that are gone: %w", err)
 	}
