@@ -18,7 +18,7 @@ func changesCommand() *cobra.Command {
 		Use:   "changes",
 		Short: "Read from the register what changed, as a care system would",
 		Long: `Reads the change feed of the REST contract contactsv1 and prints a line for each signal: time, person, channel, and the version
-of the record. A signal holds no number and no address: look the person up. It begins with the oldest signal that is kept, or where
+of the record. A signal holds no phone number and no address: look the person up. It begins with the oldest signal that is kept, or where
 --cursor says, and ends when there is no more, or with --follow on Ctrl-C. In the end it prints on standard error the cursor
 to go on from. Exit code 75 if the register cannot be reached.`,
 		Example: "  contactsync changes --data DIR\n  contactsync changes --data DIR --cursor now --follow",

@@ -32,7 +32,7 @@ func emitCommand() *cobra.Command {
 They are sent in binary mode, each under its person's key, as they were written. What the worker will refuse is printed
 on standard error as by check, and sent nevertheless: its outcome says the same. With --checked it is not sent.
 Exit code 1 if any line was not sent.`,
-		Example: "  contactsync emit --data DIR events.jsonl\n  contactsync emit --kafka localhost:9092 - < events.jsonl",
+		Example: "  contactsync emit --data DIR events.jsonl\n  contactsync emit --kafka localhost:9092 --pepper-file pepper.secret - < events.jsonl",
 		Args:    cobra.ExactArgs(1),
 	}
 	var flags emitFlags
@@ -70,8 +70,8 @@ func emitFile(c *cobra.Command, flags emitFlags, name string) error {
 		bad: func(line int, f event.Finding) error { return printFinding(c.ErrOrStderr(), line, f) },
 	}
 	err = errors.Join(e.run(c.Context(), in), publisher.Close())
-	fmt.Fprintf(c.OutOrStdout(), "%d sent, %d refused\n", e.sent, e.refused)
-	if err == nil && e.refused > 0 {
+	fmt.Fprintln(c.OutOrStdout(), e.said())
+	if err == nil && e.held > 0 {
 		return exitError{exitFailure}
 	}
 	return err
@@ -131,7 +131,18 @@ type emitter struct {
 
 	waiting       []stream.Message
 	waitingBytes  int
-	sent, refused int
+	waitingDoomed int // what the worker will refuse
+	sent, held    int // lines
+	doomed        int // of those that were sent
+}
+
+// said sums up.
+func (e *emitter) said() string {
+	said := fmt.Sprintf("%d sent, %d not sent", e.sent, e.held)
+	if e.doomed > 0 {
+		said += fmt.Sprintf("; the worker will refuse %d", e.doomed)
+	}
+	return said
 }
 
 // run sends line by line, in order, and at once when nothing more is at hand: standard input may be a person typing.
@@ -155,16 +166,17 @@ func (e *emitter) run(ctx context.Context, in io.Reader) error {
 // take adds a line to what is waiting, or tells why not.
 func (e *emitter) take(line event.FileLine) error {
 	if line.TooLong || len(line.Text) > maxEmit {
-		return e.refuse(line.Number, event.Finding{Code: reason.FormLineTooLong})
+		return e.hold(line.Number, event.Finding{Code: reason.FormLineTooLong})
 	}
 	read, err := event.ReadLine(line.Text, e.now(), e.newID)
 	if err != nil {
-		return e.refuse(line.Number, event.Finding{Code: reason.Of(err)})
+		return e.hold(line.Number, event.Finding{Code: reason.Of(err)})
 	}
 	if found := judge(read, e.now()); len(found) > 0 {
 		if e.checked {
-			return e.refuse(line.Number, found[0])
+			return e.hold(line.Number, found[0])
 		}
+		e.waitingDoomed++
 		if err := e.bad(line.Number, found[0]); err != nil {
 			return err
 		}
@@ -174,8 +186,8 @@ func (e *emitter) take(line event.FileLine) error {
 	return nil
 }
 
-func (e *emitter) refuse(line int, f event.Finding) error {
-	e.refused++
+func (e *emitter) hold(line int, f event.Finding) error {
+	e.held++
 	return e.bad(line, f)
 }
 
@@ -197,7 +209,7 @@ func (e *emitter) flush(ctx context.Context) error {
 	if err := e.publisher.Publish(ctx, e.waiting...); err != nil {
 		return tryAgainError{fmt.Errorf("send to Kafka: %w", err)}
 	}
-	e.sent += len(e.waiting)
-	e.waiting, e.waitingBytes = nil, 0
+	e.sent, e.doomed = e.sent+len(e.waiting), e.doomed+e.waitingDoomed
+	e.waiting, e.waitingBytes, e.waitingDoomed = nil, 0, 0
 	return nil
 }

@@ -92,8 +92,8 @@ func TestEmitCheckedSendsGoodLinesAndTellsOfBadOnes(t *testing.T) {
 	if diff := cmp.Diff(want, bad.String()); diff != "" {
 		t.Error("bad lines (-want +got)\n" + diff)
 	}
-	if e.sent != 3 || e.refused != 3 {
-		t.Errorf("%d sent, %d refused", e.sent, e.refused)
+	if got := e.said(); got != "3 sent, 3 not sent" {
+		t.Error(got)
 	}
 	adult := contact.KnownPersonID(contact.RootPersonnummer, "198507099805")
 	if got := string(to.messages[0].Key); got != event.Key([]byte(event.DevelopmentPepper), adult) {
@@ -112,7 +112,7 @@ func TestEmitSendsWhatItCanAndTellsOfBadLines(t *testing.T) {
 	if err := e.run(t.Context(), strings.NewReader(input)); err != nil {
 		t.Fatal(err)
 	}
-	if len(to.messages) != 3 || len(to.messages[1].Key) != 0 || e.refused != 1 ||
+	if len(to.messages) != 3 || len(to.messages[1].Key) != 0 || e.said() != "3 sent, 1 not sent; the worker will refuse 2" ||
 		bad.String() != "1\tdata.value\tvalue_invalid:empty\n2\tdata\tform_invalid:json\n3\t-\tform_invalid:json\n" {
 		t.Errorf("%d sent, told of %q", len(to.messages), bad)
 	}

@@ -61,7 +61,7 @@ func eventRef(pepper []byte, p syncpg.ParkedDecision) string {
 const maxSearched = 100_000
 
 // ErrNoneParked says that nothing is parked under a reference, or for a reason (any more). Nothing is wrong: it may have been released.
-var ErrNoneParked = errors.New("nothing is parked under that pseudonym, event or code")
+var ErrNoneParked = errors.New("nothing is parked under that pseudonym or event, or for that reason")
 
 // ShowParked tells what is parked under a pseudonym or an EventRef, and of whom. The ground goes into the audit.
 func (d *Desk) ShowParked(ctx context.Context, ref, ground string, actor event.Actor) ([]syncpg.ParkedDecision, error) {
