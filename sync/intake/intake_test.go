@@ -24,7 +24,9 @@ type store struct {
 	away   bool
 }
 
-func (*store) Gone(context.Context, string, []stream.Assignment, map[int]int64) ([]stream.Loss, error) { return nil, nil }
+func (*store) Gone(context.Context, string, []stream.Assignment, map[int]int64) ([]stream.Loss, error) {
+	return nil, nil
+}
 
 func (*store) Assigned(_ context.Context, _ string, a []stream.Assignment, _ map[int]int64) ([]int64, error) {
 	return make([]int64, len(a)), nil
