@@ -14,6 +14,7 @@ import (
 	"contactsync/consent/contact"
 	"contactsync/consent/event"
 	"contactsync/consent/stream"
+	"contactsync/sync/intake"
 	"contactsync/sync/plan"
 	"contactsync/sync/push"
 )
@@ -181,13 +182,8 @@ func TestFloodOfWithdrawals(t *testing.T) {
 	const flood, others, calm = 8 * shareBatch, 20, 600
 	withdrawals := func(from, to int64, source string) {
 		t.Helper()
-		batch := freshShares(from)
+		batch := asWithdrawals(freshShares(from), source)
 		batch.Entries = batch.Entries[:to-from]
-		for i := range batch.Entries {
-			e := &batch.Entries[i]
-			e.Decision.Share = false
-			e.Event = plan.Event{Withdrawal: &plan.Withdrawal{Revision: e.Decision.Revision, EventID: e.Decision.EventID, Source: source}}
-		}
 		if err := d.store.Take(t.Context(), batch); err != nil {
 			t.Fatal(err)
 		}
@@ -313,4 +309,14 @@ func TestFloodOfOneEService(t *testing.T) {
 	if err != nil || soon != others || len(waiting) != flood-60 {
 		t.Errorf("%d of %d shares of the other e-service among the first %d, %d wait, %v", soon, others, len(claims), len(waiting), err)
 	}
+}
+
+// asWithdrawals are the same decisions, each a No.
+func asWithdrawals(batch intake.Batch, source string) intake.Batch {
+	for i := range batch.Entries {
+		e := &batch.Entries[i]
+		e.Decision.Share = false
+		e.Event = plan.Event{Withdrawal: &plan.Withdrawal{Revision: e.Decision.Revision, EventID: e.Decision.EventID, Source: source}}
+	}
+	return batch
 }

@@ -131,6 +131,7 @@ func (h *handling) record(ctx context.Context) error {
 	if err := save(ctx, h.tx, h.changed); err != nil {
 		return err
 	}
+	h.crowd(h.queue, "parked")
 	if h.Drop {
 		if err := h.refuse(ctx); err != nil {
 			return err

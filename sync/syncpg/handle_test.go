@@ -8,6 +8,8 @@ import (
 	"contactsync/consent/event"
 	"contactsync/consent/reason"
 	"contactsync/sync/plan"
+	"contactsync/sync/push"
+	"contactsync/sync/reconcile"
 	"contactsync/sync/syncpg"
 )
 
@@ -26,6 +28,72 @@ func (d *desk) handles(drop bool) int {
 }
 
 var operator = event.Actor{Role: event.RoleSupport, HSAID: "SE2321000016-CSO1"}
+
+// A register that was restored may show a million withdrawn details, and an operator may release as much.
+func TestWhatIsMadeDueByTheThousandIsPaced(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	crowds := func(when, want string) {
+		t.Helper()
+		if got := d.one(`select count(*) filter (where crowd = 0) || ' of ' || count(*) from sync.due`); got != want {
+			t.Errorf("%s %s stand among the first, want %s", when, got, want)
+		}
+	}
+	ends := func(urgent bool, end func(plan.Target) push.Result) (findings []reconcile.Finding) {
+		t.Helper()
+		claims, err := d.store.Claim(t.Context(), 2*shareBatch, urgent, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ended []push.Ended
+		for _, c := range claims {
+			ended = append(ended, push.Ended{Claim: c, Result: end(c.Targets[0])})
+			findings = append(findings, reconcile.Finding{Person: c.ID, Number: c.Person, Channel: c.Targets[0].Channel, Kind: reconcile.PresentAfterNo,
+				Status: reconcile.Healing, Mark: c.Targets[0].Want.Mark()})
+		}
+		if lost, err := d.store.Finish(t.Context(), ended); err != nil || len(lost) > 0 {
+			t.Fatal(lost, err)
+		}
+		return findings
+	}
+	for from := int64(0); from < 2*shareBatch; from += shareBatch {
+		if err := d.store.Take(t.Context(), asWithdrawals(freshShares(from), portal)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	findings := ends(true, func(target plan.Target) push.Result {
+		return push.Result{Settled: []push.Settled{{Target: target, Outcome: event.Unchanged, Version: "20261127120000"}}}
+	})
+	r, err := d.store.Reconcile(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close(t.Context())
+	run, err := r.Begin(t.Context(), reconcile.Options{Fix: true}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Record(t.Context(), &run, reconcile.Step{Phase: run.Phase, Findings: findings}); err != nil {
+		t.Fatal(err)
+	}
+	crowds("of the heals", "599 of 1000")
+
+	d.sql(`delete from sync.due`)
+	if err := d.store.Take(t.Context(), freshShares(2*shareBatch)); err != nil {
+		t.Fatal(err)
+	}
+	ends(false, func(target plan.Target) push.Result {
+		return push.Result{Parked: []push.Parked{{Target: target, Reason: reason.RegisterRefused}}}
+	})
+	all, _, err := d.store.ParkedAfter(t.Context(), reason.RegisterRefused, syncpg.ParkedPlace{}, shareBatch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.store.Handle(t.Context(), all, syncpg.Handling{Actor: operator, Ground: "mended"}); err != nil {
+		t.Fatal(err)
+	}
+	crowds("of the released", "59 of 500")
+}
 
 func TestReleasedShareIsTriedAtOnceAndToldOfAgain(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package syncpg
 
 import (
+	"cmp"
 	"math/bits"
 	"sync"
 	"time"
@@ -20,6 +21,25 @@ type pace struct {
 	mu     sync.Mutex
 	halved time.Time
 	sent   map[string]int
+}
+
+// crowd gives everybody in q a place by what the same source has sent lately. What is made due by the thousand, by an operator or a comparison with
+// the register, has by as its source: a fresh No must not wait for it.
+func (s *Store) crowd(q queue, by string) {
+	now := time.Now()
+	for person, p := range q {
+		source := cmp.Or(by, p.source)
+		switch {
+		case !p.due:
+		case p.closes:
+			p.crowd = min(crowded, s.closed.crowd(source, now))
+		case p.urgent:
+			p.crowd = min(crowded, s.noes.crowd(source, now))
+		default:
+			p.crowd = s.shares.crowd(source, now)
+		}
+		q[person] = p
+	}
 }
 
 // crowd takes in one more, and gives its place: 0 for an e-service of few, one more for each time that it has doubled.

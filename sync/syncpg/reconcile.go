@@ -235,6 +235,7 @@ func (r *Reconciliation) makeDue(ctx context.Context, tx pgx.Tx, q queue, healed
 		r.queueEntries(&batch, entry{at: at, action: "reconcile.heal", person: f.Person, channel: string(f.Channel), ground: ground,
 			outcome: string(f.Kind), version: f.Version})
 	}
+	r.crowd(q, "reconcile")
 	if err := q.put(ctx, tx); err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -374,18 +373,6 @@ func (t *taking) due(ctx context.Context, batch *pgx.Batch) {
 	for k, state := range t.changed {
 		q.add(k.person, kept[k.person], state)
 	}
-	now := time.Now()
-	for person, p := range q {
-		switch {
-		case !p.due:
-		case p.closes:
-			p.crowd = min(crowded, t.closed.crowd(p.source, now))
-		case p.urgent:
-			p.crowd = min(crowded, t.noes.crowd(p.source, now))
-		default:
-			p.crowd = t.shares.crowd(p.source, now)
-		}
-		q[person] = p
-	}
+	t.crowd(q, "")
 	t.handing.queue(ctx, batch, q)
 }
