@@ -148,7 +148,6 @@ func TestShareThatTheRegisterWillNotTakeAgain(t *testing.T) {
 	w.want(w.reconciles(restores), "unknown_person: 1 refused")
 }
 
-// What is queued anyway is no difference.
 // TestNoThatTheRegisterRefusesNow: it stays due, as it is tried again now and then. The run does not wait for that, and tells that it is refused.
 func TestNoThatTheRegisterRefusesNow(t *testing.T) {
 	t.Parallel()
@@ -166,6 +165,7 @@ func TestNoThatTheRegisterRefusesNow(t *testing.T) {
 	}
 }
 
+// What is queued anyway is no difference.
 func TestWhatWaitsIsNoDifference(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0)
