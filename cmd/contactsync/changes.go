@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -54,8 +53,8 @@ func readChanges(
 	ctx context.Context, client *contactsv1.Client, cursor string, follow bool, show func([]contactsv1.Signal) error,
 ) (at string, err error) {
 	for page, err := range client.Follow(ctx, cursor, waitFor(follow)) {
-		if err != nil && errors.Is(err, context.Canceled) && ctx.Err() != nil {
-			return at, nil // to be told to end is no failure
+		if err != nil && ctx.Err() != nil {
+			return at, nil // to be told to end is no failure, whatever the register answers who is left alone
 		}
 		if err != nil {
 			return at, lookupError(err)
